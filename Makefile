@@ -1,0 +1,66 @@
+# Everything runs inside the checkout: .venv for packages, var/ for state.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+CDP    := $(BIN)/cdp
+SEED   ?= 1
+
+.PHONY: help install demo serve dagster test test-long lint format bench lock clean
+
+help:
+	@echo "make demo       install, generate the demo world, run the whole pipeline, say what it found"
+	@echo "make serve      the HTTP API on the result            make dagster   the orchestration page"
+	@echo "make test       the tests (under 15 minutes)          make test-long the slow ones too"
+	@echo "make lint       ruff, mypy, import-linter, sqlfluff   make bench     the promises of speed"
+
+install: $(VENV)/.installed
+
+# uv is quicker; where it is missing and cannot be had, plain pip installs the same lock without resolving anything.
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@UV=$$(command -v uv || true); \
+	if [ -z "$$UV" ] && $(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5" 2>/dev/null; then UV=$(BIN)/uv; fi; \
+	if [ -n "$$UV" ] && "$$UV" pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.lock; then \
+	  echo "installed with uv"; \
+	else \
+	  echo "uv is not usable here; installing with pip"; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock; \
+	fi
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install
+	@$(CDP) demo run --seed $(SEED)
+
+serve: install
+	@$(CDP) serve
+
+dagster: install
+	@$(CDP) dagster
+
+test: install
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests
+
+test-long: install
+	@$(BIN)/python -m pytest -m slow tests
+
+lint: install
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar dbt_project/models dbt_project/tests
+
+format: install
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: install
+	@for program in benchmarks/*.py; do $(BIN)/python $$program; done
+
+lock: install
+	@UV=$$(command -v uv || echo $(BIN)/uv); \
+	"$$UV" pip compile --universal --generate-hashes --no-annotate --no-header --group dev pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,154 @@
+"""The only reader of the environment.
+
+`Settings` is read once at an entry point (CLI, API, Dagster) and handed down as values. Every setting has the prefix
+`CDP_`; `.env` in the working directory is read too. Paths under the state home are properties, so that no other module
+knows the layout of `var/`.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cdp.clock import SystemClock
+from cdp.errors import ConfigurationError
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """All settings, validated, with the reason for each default beside it."""
+
+    model_config = SettingsConfigDict(env_prefix="CDP_", env_file=".env", extra="ignore", frozen=True)
+
+    home: Path = Field(Path("var"), description="Where all run-time state lives.")
+    as_of: datetime | None = Field(None, description='The data\'s "now", ISO 8601 with zone; empty means the clock.')
+    engine: Literal["duckdb"] = Field("duckdb", description="Analytical engine.")
+    store_url: str | None = Field(
+        None, description="SQLAlchemy URL of the store; default is SQLite under the state home."
+    )
+    # Two cores and 4 GB are what a small server has to spare; a larger machine sets both.
+    threads: int = Field(2, ge=1, le=256, description="Threads the engine may use.")
+    memory_limit: str = Field("4GB", pattern=r"^\d+(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$")
+    max_spill: str = Field("50GB", description="Most disk the engine may spill to.")
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(8321, ge=1, le=65535)
+    dagster_port: int = Field(3321, ge=1, le=65535)
+    freshness: Literal["warn", "block"] = Field("warn", description="Whether a stale source blocks publishing.")
+    mapping_dir: Path | None = Field(None, description="Folder of source mapping files that replace the shipped ones.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("as_of")
+    @classmethod
+    def _utc(cls, value: datetime | None) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("needs a time zone, for example 2026-01-01T00:00:00Z")
+        return value.astimezone(UTC) if value else None
+
+    @cached_property
+    def clock(self) -> SystemClock:
+        """The data's clock."""
+        return SystemClock(self.as_of)
+
+    @property
+    def landing(self) -> Path:
+        """Immutable landing batches, as received."""
+        return self.home / "landing"
+
+    @property
+    def warehouse(self) -> Path:
+        """The analytical database; only the pipeline opens it."""
+        return self.home / "warehouse.duckdb"
+
+    @property
+    def serving(self) -> Path:
+        """Published read-only snapshots and the pointer to the current one."""
+        return self.home / "serving"
+
+    @property
+    def exports(self) -> Path:
+        """Files people asked for."""
+        return self.home / "exports"
+
+    @property
+    def tmp(self) -> Path:
+        """Spill and scratch space; emptied at the start of each run."""
+        return self.home / "tmp"
+
+    @property
+    def dbt_artifacts(self) -> Path:
+        """dbt's `target/` and `logs/`; they copy values, so they live with the state."""
+        return self.home / "dbt"
+
+    @property
+    def sqlmesh_state(self) -> Path:
+        """SQLMesh previews: the copied warehouse, cache and logs."""
+        return self.home / "sqlmesh"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's instance folder."""
+        return self.home / "dagster"
+
+    @property
+    def writer_lock(self) -> Path:
+        """The file whose lock makes the pipeline the only writer."""
+        return self.home / "writer.lock"
+
+    @property
+    def dbt_project(self) -> Path:
+        """The dbt project that dbt and SQLMesh share."""
+        return PROJECT_ROOT / "dbt_project"
+
+    @property
+    def database_url(self) -> str:
+        """The store's SQLAlchemy URL."""
+        return self.store_url or f"sqlite:///{self.home / 'store.sqlite'}"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the environment once; `overrides` win. Raises ConfigurationError naming the variable and the reason."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "CDP_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise ConfigurationError(f"{name} is not usable: {first['msg']}.") from None
+
+
+def child_environment(settings: Settings, **extra: str) -> dict[str, str]:
+    """The environment for a child process (dbt, Dagster): ours, telemetry off, paths set."""
+    return {**os.environ, **tool_environment(settings), **extra}
+
+
+def apply_tool_environment(settings: Settings, **extra: str) -> None:
+    """Set the same variables in this process, before a tool that reads them is imported."""
+    os.environ.update({**tool_environment(settings), **extra})
+
+
+def tool_environment(settings: Settings) -> dict[str, str]:
+    """Variables that the libraries read: telemetry off, state under the state home."""
+    return {
+        "DO_NOT_TRACK": "1",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "SQLMESH__DISABLE_ANONYMIZED_ANALYTICS": "true",
+        "GX_ANALYTICS_ENABLED": "false",
+        "DAGSTER_HOME": str(settings.dagster_home),
+        "CDP_HOME": str(settings.home),
+        "CDP_WAREHOUSE": str(settings.warehouse),
+        "CDP_TMP": str(settings.tmp),
+        "CDP_THREADS": str(settings.threads),
+        "CDP_MEMORY_LIMIT": settings.memory_limit,
+        "CDP_MAX_SPILL": settings.max_spill,
+    }
