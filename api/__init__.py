@@ -1,0 +1,1 @@
+"""The HTTP surface: feature folders with fixed role files (endpoints, schemas, service)."""

@@ -1,0 +1,1 @@
+"""What SQL cannot say about journeys: map rendering, attribution, lifetime value, sentiment, funnels, interventions."""

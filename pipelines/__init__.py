@@ -1,0 +1,1 @@
+"""Dagster only: definitions, jobs, resources, schedules, sensors, checks and assets. Reading lives in `sources` and `ingest`, which never import Dagster; import concrete submodules, this package wires nothing."""

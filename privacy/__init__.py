@@ -1,0 +1,1 @@
+"""Consent, subject requests, access, erasure, suppression, retention, receipts."""

@@ -1,0 +1,1 @@
+"""Segment definitions, their compilation to SQL, evaluation to members and changes."""
