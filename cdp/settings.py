@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     dagster_port: int = Field(3321, ge=1, le=65535)
     freshness: Literal["warn", "block"] = Field("warn", description="Whether a stale source blocks publishing.")
     mapping_dir: Path | None = Field(None, description="Folder of source mapping files that replace the shipped ones.")
+    inbox_dir: Path | None = Field(None, description="Folder watched for deliveries; default is inbox/ in the home.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
 
     @field_validator("home")
@@ -60,6 +61,11 @@ class Settings(BaseSettings):
     def clock(self) -> SystemClock:
         """The data's clock."""
         return SystemClock(self.as_of)
+
+    @property
+    def inbox(self) -> Path:
+        """The folder that the sensor watches; deliveries are laid out like the reference formats."""
+        return self.inbox_dir or self.home / "inbox"
 
     @property
     def landing(self) -> Path:

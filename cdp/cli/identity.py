@@ -1,0 +1,33 @@
+"""Commands about who is who."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from cdp.cli.data import Json
+from cdp.cli.output import emit_json, say, table
+from cdp.cli.state import load_settings
+
+app = typer.Typer(help="Which source records are one person.", no_args_is_help=True)
+
+
+@app.command("evaluate")
+def evaluate(
+    truth: Path | None = typer.Option(None, "--truth", help="CSV with source, source_record_id, person_id."),
+    as_json: bool = Json,
+) -> None:
+    """Measure the identity map against known truth, or its plausibility without."""
+    from pipelines.status import evaluate_identity
+
+    result = evaluate_identity(load_settings(), truth)
+    if as_json:
+        emit_json(result)
+        return
+    for name in ("pairwise", "b_cubed"):
+        if name in result:
+            m = result[name]
+            say(f"{name:<9} precision {m['precision']:.4f}  recall {m['recall']:.4f}  f1 {m['f1']:.4f}")
+    rest = {k: v for k, v in result.items() if not isinstance(v, dict | list)}
+    table(("measure", "value"), list(rest.items()))

@@ -1,0 +1,67 @@
+"""The dbt models as assets, in two invocations: before identity (staging, intermediate) and after it (marts)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+
+from cdp.errors import CheckFailed
+from pipelines import transform
+from pipelines.context import RunContext
+from pipelines.guard import guarded
+
+
+class Translator(DagsterDbtTranslator):
+    """Asset keys are schema and table, groups are the layers."""
+
+    def get_asset_key(self, dbt_resource_props: dict[str, Any]) -> dg.AssetKey:  # type: ignore[override]
+        """`[schema, table]` for models, seeds and sources alike."""
+        schema = dbt_resource_props.get("source_name") or dbt_resource_props["schema"]
+        return dg.AssetKey([schema, dbt_resource_props["name"]])
+
+    def get_group_name(self, dbt_resource_props: dict[str, Any]) -> str | None:  # type: ignore[override]
+        """The layer: seeds, staging, intermediate, marts."""
+        return str(dbt_resource_props["schema"])
+
+
+def build_model_assets(manifest: Path) -> list[dg.AssetsDefinition]:
+    """Two dbt asset definitions, one per invocation."""
+    translator = Translator()
+
+    def invoke(layer: str, context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        run: RunContext = context.resources.run
+        with guarded(layer), run.step(layer) as step:
+            arguments = transform.dbt_arguments(run.settings, layer, full_refresh=run.full_refresh)
+            invocation = dbt.cli(arguments, context=context, dagster_dbt_translator=translator, raise_on_error=False)
+            for event in invocation.stream():
+                step.rows += 1
+                yield event
+            step.detail = "(models and tests)"
+            if not invocation.is_successful():
+                raise CheckFailed(transform.explain_failure(invocation.target_path))
+
+    @dbt_assets(
+        manifest=manifest,
+        select=transform.SELECT["staging"],
+        name="models_before_identity",
+        dagster_dbt_translator=translator,
+        required_resource_keys={"run"},
+    )
+    def models_before_identity(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        yield from invoke("staging", context, dbt)
+
+    @dbt_assets(
+        manifest=manifest,
+        select=transform.SELECT["marts"],
+        name="models_after_identity",
+        dagster_dbt_translator=translator,
+        required_resource_keys={"run"},
+    )
+    def models_after_identity(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        yield from invoke("marts", context, dbt)
+
+    return [models_before_identity, models_after_identity]

@@ -1,0 +1,88 @@
+"""From checked marts to what is served: snapshot, segments, publication.
+
+The contract checks sit on the marts and block: when one fails, nothing downstream runs and the last good publication
+keeps serving.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from pipelines import publishing, steps
+from pipelines.context import RunContext
+from pipelines.guard import guarded
+
+SNAPSHOT = dg.AssetKey(["serving", "snapshot"])
+PUBLICATION = dg.AssetKey(["serving", "publication"])
+CHECKED = {
+    "marts.profiles": dg.AssetKey(["marts", "profiles"]),
+    "marts.touchpoints": dg.AssetKey(["marts", "touchpoints"]),
+    "marts.stage_episodes": dg.AssetKey(["marts", "stage_episodes"]),
+    "identity.identity_map": dg.AssetKey(["identity", "identity_map"]),
+}
+
+
+def build_publication_assets(marts: list[dg.AssetKey]) -> list[dg.AssetsDefinition]:
+    """The snapshot of all marts and the publication made of it."""
+
+    @dg.asset(
+        key=SNAPSHOT,
+        deps=marts,
+        group_name="serving",
+        kinds={"duckdb", "file"},
+        required_resource_keys={"run"},
+        description="Read-only analytical snapshot of this run, not yet pointed at.",
+    )
+    def serving_snapshot(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        run: RunContext = context.resources.run
+        with guarded("snapshot"):
+            path = steps.snapshot(run)
+        return dg.MaterializeResult(metadata={"bytes": path.stat().st_size, "file": path.name})
+
+    @dg.asset(
+        key=PUBLICATION,
+        deps=[SNAPSHOT],
+        group_name="serving",
+        kinds={"sqlite"},
+        required_resource_keys={"run"},
+        description="Profiles, identifiers, segments and memberships in the store, swapped in one transaction.",
+    )
+    def serving_publication(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        run: RunContext = context.resources.run
+        with guarded("publish"):
+            report = publishing.publish(run)
+        return dg.MaterializeResult(metadata=report.counts)
+
+    return [serving_snapshot, serving_publication]
+
+
+def build_contract_checks() -> list[dg.AssetChecksDefinition]:
+    """One blocking check per published table."""
+
+    @dg.multi_asset_check(
+        name="published_contracts",
+        specs=[
+            dg.AssetCheckSpec("contract", asset=key, blocking=True, description=f"The data contract of {table}.")
+            for table, key in CHECKED.items()
+        ],
+        required_resource_keys={"run"},
+    )
+    def published_contracts(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        run: RunContext = context.resources.run
+        with guarded("contracts"):
+            reports = {report.name: report for report in steps.check_contracts(run)}
+        for table, key in CHECKED.items():
+            failures = reports[table].failures
+            yield dg.AssetCheckResult(
+                check_name="contract",
+                asset_key=key,
+                passed=not failures,
+                severity=dg.AssetCheckSeverity.ERROR,
+                metadata={"broken": [f"{failure.expectation}: {failure.detail}" for failure in failures]},
+            )
+        with guarded("contracts"):
+            steps.require_contracts(list(reports.values()))
+
+    return [published_contracts]

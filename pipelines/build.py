@@ -1,0 +1,66 @@
+"""Builds fresh Dagster definitions from settings; nothing is wired at import.
+
+`build_definitions` takes overrides, so that a test or another deployment can replace one resource or one asset without
+patching.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DbtCliResource
+
+from cdp.settings import Settings, apply_tool_environment
+from pipelines import jobs, manifest
+from pipelines.assets.identity import build_identity_assets
+from pipelines.assets.models import build_model_assets
+from pipelines.assets.publication import build_contract_checks, build_publication_assets
+from pipelines.assets.raw import build_raw_assets
+from pipelines.checks import build_freshness_checks
+from pipelines.context import Progress, StepReport, quiet
+from pipelines.resources import run_resource
+
+
+def build_definitions(
+    settings: Settings,
+    *,
+    progress: Progress = quiet,
+    account: list[StepReport] | None = None,
+    resource_overrides: Mapping[str, Any] | None = None,
+    extra_assets: Sequence[dg.AssetsDefinition] = (),
+) -> dg.Definitions:
+    """All assets, checks, jobs, schedules and sensors over one state home; steps add their lines to `account`.
+
+    Compiles the dbt manifest first when the project changed since the last time (some seconds).
+    """
+    apply_tool_environment(settings)
+    models = build_model_assets(manifest.ensure_manifest(settings))
+    marts = [key for definition in models for key in definition.keys if key.path[0] == "marts"]
+    assets = [
+        *build_raw_assets(),
+        *models,
+        *build_identity_assets(),
+        *build_publication_assets(marts),
+        *extra_assets,
+    ]
+    resources: dict[str, Any] = {
+        "run": run_resource(settings, progress, account),
+        "dbt": DbtCliResource(
+            project_dir=str(settings.dbt_project),
+            profiles_dir=str(settings.dbt_project),
+            global_config_flags=["--no-version-check", "--log-path", str(settings.dbt_artifacts / "logs")],
+        ),
+        **(resource_overrides or {}),
+    }
+    job = jobs.build_job()
+    return dg.Definitions(
+        assets=assets,
+        asset_checks=[*build_contract_checks(), *build_freshness_checks(settings)],
+        jobs=[job],
+        schedules=[jobs.build_schedule(job)],
+        sensors=[jobs.build_inbox_sensor(job, settings)],
+        resources=resources,
+        executor=dg.in_process_executor,
+    )

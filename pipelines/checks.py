@@ -1,0 +1,52 @@
+"""Asset checks beside the contracts: how fresh each source is.
+
+Freshness is judged per source against the data's now. It warns; `CDP_FRESHNESS=block` makes it an error that stops the
+run before anything is published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from cdp.settings import Settings
+from pipelines.assets.raw import raw_key
+from pipelines.context import RunContext
+from pipelines.guard import guarded
+from pipelines.sources.registry import ENTITIES
+
+
+def build_freshness_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
+    """One check per source, on the first of its raw tables."""
+    first = {}
+    for entity in ENTITIES:
+        first.setdefault(entity.source, raw_key(entity.source, entity.entity))
+    blocking = settings.freshness == "block"
+
+    @dg.multi_asset_check(
+        name="source_freshness",
+        specs=[
+            dg.AssetCheckSpec("freshness", asset=key, blocking=blocking, description=f"How old the news of {source} is.")
+            for source, key in first.items()
+        ],
+        required_resource_keys={"run"},
+    )
+    def source_freshness(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        from pipelines.ingest import freshness
+
+        run: RunContext = context.resources.run
+        with guarded("freshness"), run.engine.writer() as connection:
+            found = {item.source: item for item in freshness.check(connection, run.as_of)}
+        severity = dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN
+        for source, key in first.items():
+            item = found.get(source)
+            yield dg.AssetCheckResult(
+                check_name="freshness",
+                asset_key=key,
+                passed=item is None or not item.stale,
+                severity=severity,
+                metadata={"newest": str(item.newest) if item else "no data"},
+            )
+
+    return [source_freshness]

@@ -1,0 +1,123 @@
+"""What every step of a run shares: settings, engine, run id, the data's now, and where progress goes.
+
+`open_run` prepares the state home for one run and is the only place that does: it takes the writer lock, waits for a
+model build that an interrupted run left behind, empties the scratch folder and writes `ops.run_context`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cdp.clock import stopwatch
+from cdp.engine.duckdb import DuckDBEngine, open_engine
+from cdp.errors import BusyError
+from cdp.settings import Settings
+from pipelines.lock import writer_lock
+
+Progress = Callable[[str], None]
+
+ORPHAN_WAIT_SECONDS = 120.0
+
+
+def quiet(_: str) -> None:
+    """Progress that goes nowhere."""
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """One line of the account: what a step did, rows it handled, seconds it took."""
+
+    step: str
+    rows: int
+    seconds: float
+    detail: str = ""
+
+
+@dataclass
+class RunContext:
+    """One run of the pipeline."""
+
+    settings: Settings
+    engine: DuckDBEngine
+    run_id: str
+    as_of: datetime
+    delivered: Path | None = None
+    full_refresh: bool = False
+    progress: Progress = quiet
+    steps: list[StepReport] = field(default_factory=list)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[_StepTimer]:
+        """Time a step, tell progress, and add its line to the account when it ends well."""
+        self.progress(f"{name} …")
+        timer = _StepTimer(started=stopwatch())
+        yield timer
+        report = StepReport(name, timer.rows, round(stopwatch() - timer.started, 2), timer.detail)
+        self.steps.append(report)
+        self.progress(f"{name}: {report.rows:,} rows in {report.seconds:.1f} s {report.detail}".rstrip())
+
+
+@dataclass
+class _StepTimer:
+    started: float
+    rows: int = 0
+    detail: str = ""
+
+
+@contextmanager
+def open_run(
+    settings: Settings,
+    run_id: str,
+    *,
+    delivered: Path | None = None,
+    full_refresh: bool = False,
+    progress: Progress = quiet,
+) -> Iterator[RunContext]:
+    """Prepare the state home for one run and hold the writer lock until it ends.
+
+    Raises BusyError when another run is going.
+    """
+    from pipelines.ingest import tables
+
+    with writer_lock(settings.writer_lock):
+        engine = open_engine(settings)
+        as_of = settings.clock.now()
+        wait_until_free(engine, progress)
+        shutil.rmtree(settings.tmp, ignore_errors=True)
+        settings.tmp.mkdir(parents=True, exist_ok=True)
+        with engine.writer() as connection:
+            tables.ensure(connection)
+            connection.execute("begin")
+            connection.execute("delete from ops.run_context")
+            naive = as_of.astimezone(UTC).replace(tzinfo=None)
+            connection.execute("insert into ops.run_context (run_id, as_of) values (?, ?)", [run_id, naive])
+            connection.execute("commit")
+        yield RunContext(settings, engine, run_id, as_of, delivered, full_refresh, progress)
+
+
+def wait_until_free(engine: DuckDBEngine, progress: Progress, *, seconds: float = ORPHAN_WAIT_SECONDS) -> None:
+    """Wait for a child process of a killed run (a dbt build) to let go of the warehouse.
+
+    We hold the writer lock, so whoever still has the file open is an orphan that ends by itself; BusyError when it does
+    not within `seconds`.
+    """
+    deadline = stopwatch() + seconds
+    pause = threading.Event()
+    told = False
+    while True:
+        try:
+            with engine.writer():
+                return
+        except BusyError:
+            if stopwatch() > deadline:
+                raise
+            if not told:
+                progress("waiting for the model build of an interrupted run to end")
+                told = True
+            pause.wait(0.5)

@@ -1,0 +1,126 @@
+"""Publishing: what was checked becomes what is served, at one moment.
+
+Segments are evaluated on the new snapshot before it is pointed at, then one store transaction swaps profiles,
+identifiers, segments and memberships and names the snapshot; whoever reads the store and the snapshot it names sees
+one state. The pointer file follows for readers that know only files. See docs/decisions/0003.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from cdp.store.base import IdentifierRow, ProfileDocument, Publication, Redirect, SegmentRow
+from pipelines.context import RunContext
+from pipelines.fingerprint import fingerprint
+
+BATCH_ROWS = 10_000
+
+# One JSON document per living profile: what a profile request answers, with nothing to join.
+DOCUMENTS = """
+select
+    p.profile_id,
+    to_json(struct_pack(
+        profile_id := p.profile_id,
+        is_anonymous := p.is_anonymous,
+        traits := struct_pack(
+            first_name := p.first_name, last_name := p.last_name, full_name := p.full_name, email := p.email,
+            phone := p.phone, birth_date := p.birth_date, street := p.street, city := p.city, region := p.region,
+            postcode := p.postcode, country := p.country, marketing_consent := p.marketing_consent,
+            unsubscribed := p.unsubscribed, first_seen_at := p.first_seen_at, last_seen_at := p.last_seen_at,
+            channels := p.channels, touchpoints := p.touchpoints, purchases := p.purchases, revenue := p.revenue,
+            first_purchase_at := p.first_purchase_at, last_purchase_at := p.last_purchase_at, tickets := p.tickets,
+            slow_tickets := p.slow_tickets, satisfaction_good := p.satisfaction_good,
+            satisfaction_bad := p.satisfaction_bad, emails_clicked := p.emails_clicked
+        ),
+        stage := struct_pack(
+            current := p.current_stage, since := p.stage_since, episodes := p.episodes,
+            regressions := p.regressions, restarts := p.restarts
+        ),
+        identity := struct_pack(records := p.records, sources := p.sources, confidence := p.confidence)
+    ))::varchar as document
+from marts.profiles as p
+order by p.profile_id
+"""
+
+
+@dataclass(frozen=True)
+class PublishedReport:
+    """Row counts of a publication."""
+
+    counts: dict[str, int]
+
+
+def publish(run: RunContext) -> PublishedReport:
+    """Evaluate the segments and swap what is served; a kill before the commit leaves the old publication."""
+    from cdp.store import open_store, snapshots
+    from segments.evaluate import evaluate_all
+    from segments.library import load
+
+    path = snapshots.snapshot_path(run.settings.serving, run.run_id)
+    with snapshots.open_snapshot(path) as connection:
+        with run.step("segments") as step:
+            evaluation = evaluate_all(connection, load(), as_of=run.as_of)
+            step.rows = sum(segment.size for segment in evaluation.segments)
+            step.detail = f"({len(evaluation.segments)} segments)"
+        with run.step("publish") as step, open_store(run.settings.database_url) as store:
+            counts = _counts(connection)
+            with run.engine.writer() as warehouse:
+                mark = fingerprint(run.settings, warehouse, run.as_of)
+            store.publish(
+                Publication(run.run_id, path.name, run.as_of, counts, mark),
+                profiles=_documents(connection),
+                identifiers=_identifiers(connection),
+                redirects=_redirects(connection),
+                segments=[_segment_row(segment) for segment in evaluation.segments],
+                memberships=evaluation.memberships(),
+            )
+            snapshots.point_to(run.settings.serving, path)
+            snapshots.prune(run.settings.serving, keep=2)
+            step.rows, step.detail = counts["profiles"], "(profiles)"
+    return PublishedReport(counts)
+
+
+def _batches(connection: duckdb.DuckDBPyConnection, sql: str) -> Iterator[tuple[str, ...]]:
+    result = connection.cursor().execute(sql)
+    while rows := result.fetchmany(BATCH_ROWS):
+        yield from rows
+
+
+def _documents(connection: duckdb.DuckDBPyConnection) -> Iterator[ProfileDocument]:
+    return (ProfileDocument(profile_id, document) for profile_id, document in _batches(connection, DOCUMENTS))
+
+
+def _identifiers(connection: duckdb.DuckDBPyConnection) -> Iterator[IdentifierRow]:
+    sql = "select distinct type, value, profile_id from marts.identifiers order by type, value, profile_id"
+    return (IdentifierRow(*row) for row in _batches(connection, sql))
+
+
+def _redirects(connection: duckdb.DuckDBPyConnection) -> Iterator[Redirect]:
+    sql = "select profile_id, status, merged_into from identity.profiles where status <> 'living' order by profile_id"
+    return (Redirect(*row) for row in _batches(connection, sql))
+
+
+def _counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    stages = connection.execute(
+        """
+        select s.stage, count(p.profile_id)
+        from marts.journey_stages as s
+        left join marts.profiles as p on p.current_stage = s.stage
+        group by s.stage, s.position
+        order by s.position
+        """
+    ).fetchall()
+    totals = connection.execute(
+        """
+        select
+            (select count(*) from marts.profiles),
+            (select count(*) from marts.profiles where not is_anonymous),
+            (select count(*) from marts.source_records where source <> 'marketing')
+        """
+    ).fetchall()[0]
+    named = dict(zip(("profiles", "people", "source_records"), totals, strict=True))
+    return {**named, **{f"stage.{stage}": count for stage, count in stages}}

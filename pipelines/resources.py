@@ -1,0 +1,44 @@
+"""Dagster resources: the run's context and the dbt command line.
+
+The context resource lives as long as a run: it holds the writer lock and says what every step shares. Its two options
+can be set on the launch pad of the Dagster page; `cdp run` passes the same two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from cdp.settings import Settings, apply_tool_environment
+from pipelines.context import Progress, RunContext, StepReport, open_run, quiet
+
+CONFIG = {
+    "delivered": dg.Field(str, default_value="", description="Folder with new files; empty means the inbox."),
+    "full_refresh": dg.Field(bool, default_value=False, description="Rebuild everything from raw."),
+}
+
+
+def run_resource(
+    settings: Settings, progress: Progress = quiet, account: list[StepReport] | None = None
+) -> dg.ResourceDefinition:
+    """The resource `run`: a RunContext, opened when a Dagster run begins and closed when it ends."""
+
+    def start(context: dg.InitResourceContext) -> Iterator[RunContext]:
+        config: dict[str, Any] = context.resource_config or {}
+        delivered = Path(config["delivered"]) if config.get("delivered") else settings.inbox
+        run_id = context.run_id or "unlaunched"
+        apply_tool_environment(settings)
+        with open_run(
+            settings,
+            run_id,
+            delivered=delivered,
+            full_refresh=bool(config.get("full_refresh")),
+            progress=progress,
+        ) as run:
+            run.steps = account if account is not None else run.steps
+            yield run
+
+    return dg.ResourceDefinition(resource_fn=start, config_schema=CONFIG, description="One run of the pipeline.")

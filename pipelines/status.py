@@ -1,0 +1,94 @@
+"""Facts for the command line: status, one profile, quarantine, identity evaluation.
+
+They are read from where they live: the store for what is served, the warehouse for what was taken in. A run that is
+going has the warehouse to itself; the sentence then says so.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cdp.engine.duckdb import open_engine
+from cdp.errors import InputError, NotFoundError
+from cdp.settings import Settings
+
+
+def read_status(settings: Settings) -> dict[str, Any]:
+    """Profiles, source records, the cumulative row ledger per entity, people per stage, the last publication."""
+    from cdp.store import open_store
+    from pipelines.ingest import ledger
+
+    with open_engine(settings).reader() as connection:
+        raw = ledger.totals(connection)
+    with open_store(settings.database_url) as store:
+        current = store.current_publication()
+    counts = current.counts if current else {}
+    return {
+        "profiles": counts.get("profiles", 0),
+        "people": counts.get("people", 0),
+        "source_records": counts.get("source_records", 0),
+        "raw": raw,
+        "stages": {name.removeprefix("stage."): n for name, n in counts.items() if name.startswith("stage.")},
+        "last_run": {
+            "run_id": current.run_id,
+            "as_of": current.as_of,
+            "published_at": current.published_at,
+            "snapshot_file": current.snapshot_file,
+        }
+        if current
+        else None,
+    }
+
+
+def read_profile(settings: Settings, profile_id: str | None, identifier: str | None) -> dict[str, Any]:
+    """The published document of one profile, found by id or by TYPE:VALUE."""
+    from cdp.store import open_store
+
+    if (profile_id is None) == (identifier is None):
+        raise InputError("Name a profile id, or an identifier as --identifier TYPE:VALUE.")
+    with open_store(settings.database_url) as store:
+        if identifier is not None:
+            profile_id = _lookup(store, identifier)
+        assert profile_id is not None
+        found = store.get_profile(profile_id)
+        if found is None:
+            raise NotFoundError("There is no profile with this id.")
+        if found.status != "living":
+            hint = f"; it lives on as {found.merged_into}" if found.merged_into else ""
+            raise NotFoundError(f"This profile is {found.status}{hint}.")
+    document: dict[str, Any] = json.loads(found.document)
+    return document
+
+
+def _lookup(store: Any, identifier: str) -> str:
+    from identity.normalise.lookup import lookup_value
+
+    kind, separator, value = identifier.partition(":")
+    if not separator or not value:
+        raise InputError("An identifier is TYPE:VALUE, for example email:someone@example.org.")
+    found: list[str] = store.lookup(kind, lookup_value(kind, value))
+    if not found:
+        raise NotFoundError(f"No profile carries this {kind}.")
+    if len(found) > 1:
+        raise InputError(f"{len(found)} profiles carry this {kind}; name one of them by id.")
+    return found[0]
+
+
+def read_quarantine(settings: Settings) -> list[dict[str, Any]]:
+    """All open rows of quarantine."""
+    from pipelines.ingest import quarantine
+
+    with open_engine(settings).reader() as connection:
+        return quarantine.list_rows(connection)
+
+
+def evaluate_identity(settings: Settings, truth: Path | None) -> dict[str, Any]:
+    """Identity quality against a truth file, or without one."""
+    from identity import evaluation
+
+    with open_engine(settings).reader() as connection:
+        if truth is None:
+            return evaluation.quality_without_truth(connection)
+        return evaluation.evaluate_warehouse(connection, truth).to_json()

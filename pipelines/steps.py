@@ -1,0 +1,106 @@
+"""The steps of a run as plain functions; the assets wrap them one to one.
+
+Each step opens its own connection and closes it before it returns, because dbt works in a process of its own. A step
+may be killed anywhere and run again: it either commits as a whole or is repeated from the former state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cdp.errors import CheckFailed, InputError
+from pipelines.context import RunContext
+
+if TYPE_CHECKING:
+    from expectations.runner import TableReport
+    from identity.run import IdentityReport
+    from pipelines.ingest.landing import LandedFile
+    from pipelines.ingest.load import LoadReport
+
+
+def land(run: RunContext) -> list[LandedFile]:
+    """Copy what is new in the delivered folder to landing; returns the files that wait to be loaded."""
+    from pipelines.ingest import landing
+
+    if run.delivered is None:
+        raise InputError("No delivered folder was named: use `cdp run --from DIR` or set CDP_INBOX_DIR.")
+    with run.step("land") as step:
+        pending = landing.land(run.settings, run.delivered)
+        step.rows, step.detail = len(pending), "(files)"
+    return pending
+
+
+def load(run: RunContext, pending: list[LandedFile]) -> LoadReport:
+    """Load landed files to raw and quarantine, one transaction per file, with the row ledger proved."""
+    from pipelines.ingest import load as loading
+
+    with run.step("raw") as step:
+        report = loading.load(run.settings, run.engine, pending, now=run.as_of, progress=run.progress)
+        step.rows = sum(entity["received"] for entity in report.entities.values())
+        quarantined = sum(entity["quarantined"] for entity in report.entities.values())
+        step.detail = f"({quarantined} quarantined)" if quarantined else ""
+    return report
+
+
+def resolve_identity(run: RunContext) -> IdentityReport:
+    """Find out which source records are one person; only what changed is matched again."""
+    from identity import run as identity_run
+
+    with run.step("identity") as step, run.engine.writer() as connection:
+        report = identity_run.resolve(
+            connection, run_id=run.run_id, now=run.as_of, progress=run.progress
+        )
+        step.rows = report.records
+        step.detail = f"({report.profiles:,} profiles)"
+    return report
+
+
+def check_contracts(run: RunContext) -> list[TableReport]:
+    """Run the contracts of the published tables; the caller decides what a failure blocks."""
+    from expectations import runner
+
+    with run.step("contracts") as step, run.engine.writer() as connection:
+        reports = runner.check_published(connection)
+        step.rows = len(reports)
+        step.detail = "(tables)"
+    return reports
+
+
+def require_contracts(reports: list[TableReport]) -> None:
+    """CheckFailed naming each table and expectation that does not hold."""
+    broken = [f"{report.name}: {failure.expectation} {failure.detail}" for report in reports for failure in report.failures]
+    if broken:
+        raise CheckFailed(f"Nothing was published, {len(broken)} contract(s) do not hold: {'; '.join(broken)}.")
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a publication holds: row counts by kind."""
+
+    profiles: int
+    segments: int
+    memberships: int
+
+
+@contextmanager
+def _named(step: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        from cdp.errors import ResourceError
+
+        raise ResourceError(f"{step} could not write: {error.strerror}. Nothing was published.") from None
+
+
+def snapshot(run: RunContext) -> Path:
+    """Write the read-only analytical snapshot of this run beside the one that is being served."""
+    from cdp.store import snapshots
+
+    with run.step("snapshot") as step, _named("snapshot"):
+        path = snapshots.write_snapshot(run.settings.warehouse, run.settings.serving, run.run_id)
+        step.rows, step.detail = path.stat().st_size // 1024, "(KiB)"
+    return path
