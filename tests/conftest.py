@@ -1,0 +1,30 @@
+"""Shared fixtures and the rule that keeps unit tests quick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+WORLD = ROOT.parent / "shared" / "data" / "world"
+
+# Fixtures that start the pipeline, a database server or a child process; a unit test must not need one.
+HEAVY_FIXTURES = {"postgres_url", "demo_home", "reference_home"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        heavy = HEAVY_FIXTURES & set(getattr(item, "fixturenames", ()))
+        if heavy and "unit" in item.path.relative_to(ROOT).parts:
+            raise pytest.UsageError(
+                f"{item.nodeid} is a unit test but uses {', '.join(sorted(heavy))}: move it to tests/integration."
+            )
+
+
+@pytest.fixture(scope="session")
+def world() -> Path:
+    """The reference world, where it is present beside the checkout."""
+    if not WORLD.is_dir():
+        pytest.skip("the reference world (shared/data/world beside the checkout) is not here")
+    return WORLD

@@ -1,0 +1,111 @@
+"""A state home driven through the real command line, and what it published in comparable form.
+
+Profile ids are random, so two homes are compared after each profile is renamed to its smallest member record (or device).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+ROOT = Path(__file__).resolve().parents[2]
+CDP = Path(sys.executable).parent / "cdp"
+NOW = "2026-01-01T00:00:00Z"
+
+NAMES = """
+create temp table names as
+select profile_id, min(member) as name
+from (
+    select profile_id, source || ':' || source_record_id as member from marts.source_records
+    union all
+    select profile_id, 'device:' || min(anonymous_id) from identity.device_map group by profile_id
+    having profile_id not in (select profile_id from marts.source_records)
+)
+group by profile_id
+"""
+
+
+@dataclass(frozen=True)
+class Home:
+    """One CDP_HOME and the command line over it."""
+
+    path: Path
+    now: str = NOW
+    store_url: str | None = None
+
+    def environment(self) -> dict[str, str]:
+        extra = {"CDP_STORE_URL": self.store_url} if self.store_url else {}
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("CDP_", "DAGSTER_"))}
+        return {**clean, "CDP_HOME": str(self.path), "CDP_AS_OF": self.now, **extra}
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(CDP), *arguments], cwd=ROOT, env=self.environment(), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def cdp(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        completed = subprocess.run(
+            [str(CDP), *arguments], cwd=ROOT, env=self.environment(), text=True, capture_output=True
+        )
+        if check:
+            assert completed.returncode == 0, completed.stderr[-3000:]
+        return completed
+
+    def facts(self, *arguments: str) -> Any:
+        return json.loads(self.cdp(*arguments, "--json").stdout)
+
+    def snapshot(self) -> Path:
+        return Path(json.loads((self.path / "serving" / "current.json").read_text())["file"])
+
+    def published(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Everything that is served, by table, in an order and under names that do not depend on random ids."""
+        status = self.facts("status")
+        with duckdb.connect() as connection:
+            file = self.path / "serving" / status["last_run"]["snapshot_file"]
+            connection.execute(f"attach '{file}' as served (read_only)")
+            connection.execute("use served")
+            connection.execute(NAMES.replace("create temp table names", "create temp table temp.main.names"))
+            content = {
+                table: connection.execute(sql).fetchall() for table, sql in COMPARED.items()
+            }
+            lookup = dict(connection.execute("select profile_id, name from temp.main.names").fetchall())
+        for segment in self.facts("segment", "list"):
+            members = self.facts("segment", "members", segment["key"], "--limit", "1000000")
+            content[f"segment.{segment['key']}"] = sorted((lookup[member],) for member in members)
+        content["status"] = [(json.dumps(status["raw"]), json.dumps(status["stages"]))]
+        return content
+
+
+COMPARED = {
+    "source_records": """
+        select n.name, r.source, r.source_record_id, round(r.confidence, 6), r.provisional
+        from marts.source_records r join temp.main.names n using (profile_id) order by all""",
+    "touchpoints": """
+        select n.name, t.occurred_at, t.source, t.channel, t.touchpoint_type, t.stage, t.amount, t.source_record_key
+        from marts.touchpoints t join temp.main.names n using (profile_id) order by all""",
+    "stage_episodes": """
+        select n.name, e.episode_number, e.stage, e.entered_at, e.left_at, e.move
+        from marts.stage_episodes e join temp.main.names n using (profile_id) order by all""",
+    "profiles": """
+        select n.name, p.* exclude (profile_id) from marts.profiles p join temp.main.names n using (profile_id)
+        order by all""",
+    "map_cells": "select * from marts.map_cells order by all",
+}
+
+
+def assert_same(left: dict[str, list[tuple[Any, ...]]], right: dict[str, list[tuple[Any, ...]]]) -> None:
+    """Equal content, told by the first difference of the first table that differs."""
+    assert left.keys() == right.keys()
+    for table in left:
+        if left[table] != right[table]:
+            only_left = [row for row in left[table] if row not in right[table]][:3]
+            only_right = [row for row in right[table] if row not in left[table]][:3]
+            raise AssertionError(f"{table} differs: only left {only_left}, only right {only_right}")

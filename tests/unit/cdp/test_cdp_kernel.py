@@ -1,0 +1,80 @@
+"""Settings, ids and the command line's manners."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cdp.cli.app import run
+from cdp.errors import AccessError, ConfigurationError
+from cdp.ids import digest, new_profile_id, new_run_id
+from cdp.settings import load_settings, tool_environment
+
+
+def test_now_needs_a_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDP_AS_OF", "2026-01-01T00:00:00")
+    with pytest.raises(ConfigurationError, match="CDP_AS_OF"):
+        load_settings()
+
+
+def test_now_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDP_AS_OF", "2026-01-01T01:00:00+01:00")
+    assert load_settings().clock.now() == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_every_setting_is_in_the_example_and_the_other_way_round() -> None:
+    root = Path(__file__).resolve().parents[3]
+    named = {line.split("=")[0].lstrip("#") for line in (root / ".env.example").read_text().splitlines() if "=" in line and "CDP_" in line}
+    from cdp.settings import Settings
+
+    declared = {f"CDP_{name.upper()}" for name in Settings.model_fields}
+    assert declared - named <= {"CDP_ENGINE"}
+    assert named <= declared
+
+
+def test_telemetry_of_every_tool_is_off(tmp_path: Path) -> None:
+    environment = tool_environment(load_settings(home=tmp_path))
+    assert environment["DBT_SEND_ANONYMOUS_USAGE_STATS"] == "false"
+    assert environment["SQLMESH__DISABLE_ANONYMIZED_ANALYTICS"] == "true"
+    assert environment["GX_ANALYTICS_ENABLED"] == "false"
+
+
+def test_digest_cannot_be_confused_by_moving_a_boundary() -> None:
+    assert digest("ab", "c") != digest("a", "bc")
+    assert digest("ab", "c") == digest("ab", "c")
+
+
+def test_ids() -> None:
+    assert new_profile_id() != new_profile_id()
+    assert len(new_profile_id()) == 36
+    assert new_run_id()[8] == "T"
+
+
+def test_access_errors_know_their_status() -> None:
+    assert AccessError("no key", known=False).status == 401
+    assert AccessError("no scope", known=True).status == 403
+
+
+def test_a_missing_folder_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("CDP_HOME", str(tmp_path / "home"))
+    assert run(["run", "--from", str(tmp_path / "missing")]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert len(printed.err.strip().splitlines()) == 1
+    assert "missing" in printed.err
+
+
+def test_a_wrong_call_is_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["run"]) == 2
+    assert "--from" in capsys.readouterr().err
+
+
+def test_doctor_says_what_it_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("CDP_HOME", str(tmp_path / "home"))
+    assert run(["doctor", "--json"]) == 0
+    findings = json.loads(capsys.readouterr().out)
+    assert {"packages", "sqlglot", "state home", "store"} <= {finding["check"] for finding in findings}
+    assert all(finding["ok"] for finding in findings)
