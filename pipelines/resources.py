@@ -29,7 +29,7 @@ def run_resource(
     def start(context: dg.InitResourceContext) -> Iterator[RunContext]:
         config: dict[str, Any] = context.resource_config or {}
         delivered = Path(config["delivered"]) if config.get("delivered") else settings.inbox
-        run_id = context.run_id or "unlaunched"
+        run_id = context.run.run_id if context.run else "unlaunched"
         apply_tool_environment(settings)
         with open_run(
             settings,
