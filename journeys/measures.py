@@ -1,0 +1,54 @@
+"""What a number is in journey analytics: a value that can be traced.
+
+Every number that leaves this package carries its n, an interval where sampling makes it uncertain, and the name of the
+query (SQL text, model, parameters) it came from. Nothing is computed here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Frozen(BaseModel):
+    """Immutable, closed to unknown fields, and ready for JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types: datetimes as ISO 8601, no NaN."""
+        return self.model_dump(mode="json")
+
+
+class Measure(Frozen):
+    """One number: `value` in `unit`, from `n` observations, `low`..`high` its 95 % interval (null where none applies)."""
+
+    value: float | None
+    n: int
+    low: float | None = None
+    high: float | None = None
+    unit: str = "people"
+    query: str = ""
+
+
+class Query(Frozen):
+    """The SQL behind numbers, as it ran, and the published models it read."""
+
+    models: tuple[str, ...]
+    sql: str
+    parameters: dict[str, str]
+
+
+class Effect(Frozen):
+    """A difference of two shares, exposed minus compared, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    n_exposed: int
+    n_compared: int
+    rate_exposed: float | None = None
+    rate_compared: float | None = None
+    p_value: float | None = None
+    method: str = ""

@@ -1,0 +1,137 @@
+"""Intervals, tests and corrections: closed formulas over numpy arrays.
+
+No SQL, no data access. Each function names the source of its formula. All intervals are two-sided 95 % unless a `z` is
+given; shares are fractions of one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Z95 = 1.959963984540054
+
+Floats = NDArray[np.float64]
+
+
+def wilson(hits: float, n: float, z: float = Z95) -> tuple[float, float]:
+    """Score interval of a share (Wilson 1927). With n = 0 nothing is known: (0, 1)."""
+    if n <= 0:
+        return 0.0, 1.0
+    share = hits / n
+    centre = share + z * z / (2 * n)
+    spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+def difference(hits_a: float, n_a: float, hits_b: float, n_b: float, z: float = Z95) -> tuple[float, float]:
+    """Interval of the difference of two independent shares a - b (Newcombe 1998, method 10: hybrid score)."""
+    if n_a <= 0 or n_b <= 0:
+        return -1.0, 1.0
+    a, b = hits_a / n_a, hits_b / n_b
+    low_a, high_a = wilson(hits_a, n_a, z)
+    low_b, high_b = wilson(hits_b, n_b, z)
+    return (
+        a - b - math.hypot(a - low_a, high_b - b),
+        a - b + math.hypot(high_a - a, b - low_b),
+    )
+
+
+def two_sided_p(estimate: float, error: float) -> float:
+    """p value of a normal test that the estimate is zero; a zero error decides by the estimate alone."""
+    if error <= 0 or not math.isfinite(error):
+        return 1.0
+    return math.erfc(abs(estimate / error) / math.sqrt(2))
+
+
+def benjamini_hochberg(p_values: list[float]) -> list[float]:
+    """Adjusted p values (Benjamini & Hochberg 1995, step-up): compare with the false discovery rate."""
+    count = len(p_values)
+    if count == 0:
+        return []
+    order = np.argsort(np.asarray(p_values, dtype=np.float64))
+    scaled = np.asarray(p_values, dtype=np.float64)[order] * count / np.arange(1, count + 1)
+    monotone = np.minimum.accumulate(scaled[::-1])[::-1]
+    adjusted = np.empty(count)
+    adjusted[order] = np.minimum(monotone, 1.0)
+    return [float(value) for value in adjusted]
+
+
+@dataclass(frozen=True)
+class Slope:
+    """The coefficient of an exposure in a linear model and its cluster-robust standard error."""
+
+    value: float
+    error: float
+    clusters: int
+
+    @property
+    def low(self) -> float:
+        """Lower end of the 95 % interval."""
+        return self.value - _critical(self.clusters) * self.error
+
+    @property
+    def high(self) -> float:
+        """Upper end of the 95 % interval."""
+        return self.value + _critical(self.clusters) * self.error
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided p value against zero, t distribution with clusters - 1 degrees of freedom."""
+        from scipy import stats
+
+        if self.error <= 0 or not math.isfinite(self.error):
+            return 1.0
+        return float(2 * stats.t.sf(abs(self.value / self.error), max(self.clusters - 1, 1)))
+
+
+def cluster_slope(outcome: Floats, exposed: Floats, covariates: Floats, cluster: NDArray[np.int64]) -> Slope | None:
+    """Effect of `exposed` (n,) on `outcome` (n,) beside `covariates` (n, k): least squares, errors clustered.
+
+    Linear probability model with an intercept; sandwich errors by cluster with the small-sample factor
+    G/(G-1) * (n-1)/(n-k) (Liang & Zeger 1986; Cameron & Miller 2015). None when the exposure cannot be told apart from
+    the covariates or there are fewer than ten clusters.
+    """
+    n = len(outcome)
+    if n == 0:
+        return None
+    design = np.column_stack([exposed, np.ones(n), covariates])
+    design = design[:, _independent(design)]
+    codes, groups = np.unique(cluster, return_inverse=True)
+    clusters = len(codes)
+    if clusters < 10 or n <= design.shape[1] or not np.array_equal(design[:, 0], exposed):
+        return None
+    bread = np.linalg.inv(design.T @ design)
+    beta = bread @ (design.T @ outcome)
+    scores = design * (outcome - design @ beta)[:, None]
+    sums = np.zeros((clusters, design.shape[1]))
+    np.add.at(sums, groups, scores)
+    factor = clusters / (clusters - 1) * (n - 1) / (n - design.shape[1])
+    variance = bread @ (sums.T @ sums) @ bread * factor
+    return Slope(float(beta[0]), math.sqrt(max(float(variance[0, 0]), 0.0)), clusters)
+
+
+def _independent(design: Floats) -> list[int]:
+    """Indices of columns that add rank, first come first kept (Gram-Schmidt)."""
+    kept: list[int] = []
+    basis: list[Floats] = []
+    for index in range(design.shape[1]):
+        column = design[:, index].astype(np.float64)
+        norm = float(np.linalg.norm(column))
+        for vector in basis:
+            column = column - vector * float(vector @ column)
+        rest = float(np.linalg.norm(column))
+        if norm > 0 and rest > 1e-8 * norm:
+            basis.append(column / rest)
+            kept.append(index)
+    return kept
+
+
+def _critical(clusters: int) -> float:
+    from scipy import stats
+
+    return float(stats.t.ppf(0.975, max(clusters - 1, 1)))
