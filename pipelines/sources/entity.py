@@ -1,0 +1,80 @@
+"""What a source module declares: an `Entity` is one kind of record in one kind of file.
+
+Column names are canonical: exactly those of the presets' own exports. A dot leads into a nested JSON object
+(`via.channel`). A mapping file translates other names into these before anything else looks at a record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Format = Literal["csv", "jsonl", "parquet"]
+
+SUFFIXES: dict[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".parquet": "parquet",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A canonical column; a required one must be in the file (in a JSON file: in at least one record)."""
+
+    name: str
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Entity:
+    """One kind of record: where it is found, how it is keyed and judged.
+
+    `contract` maps the columns of the typed contract view to SQL over a JSON column named `record`; `happened_at` is
+    the SQL of the time the record speaks of (NULL for kinds without one). `immutable` records are events: one row per
+    key for ever, any other content under the same key is an error. Other records keep every version.
+    `volatile` keys are set anew on each transmission and are left out of the content hash. `needs` names the entity of
+    the same source that this one refers to.
+    """
+
+    source: str
+    entity: str
+    patterns: tuple[str, ...]
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    contract: Mapping[str, str]
+    happened_at: str = "cast(null as timestamp)"
+    immutable: bool = False
+    volatile: tuple[str, ...] = ()
+    needs: str | None = None
+    format: Format | None = field(default=None)
+
+    @property
+    def name(self) -> str:
+        """`source.entity`, the name in ledgers and messages."""
+        return f"{self.source}.{self.entity}"
+
+    @property
+    def table(self) -> str:
+        """The raw table."""
+        return f"raw.{self.source}_{self.entity}"
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """All canonical columns."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The canonical columns a file must have."""
+        return tuple(column.name for column in self.columns if column.required)
+
+
+def columns(*, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> tuple[Column, ...]:
+    """Required and optional canonical columns."""
+    return (*(Column(name, required=True) for name in required), *(Column(name) for name in optional))

@@ -1,0 +1,42 @@
+"""Web: an archive of Segment-spec events (track, page, identify …) as JSON lines.
+
+Events never change: a `messageId` seen again with the same content is a repetition, with other content an error.
+Times of transmission differ between deliveries of one event and do not count as content.
+"""
+
+from __future__ import annotations
+
+from pipelines.sources.entity import Entity, columns
+from pipelines.sources.fields import moment, text
+
+EVENTS = Entity(
+    source="web",
+    entity="events",
+    patterns=("web/**/events*",),
+    columns=columns(
+        required=("messageId", "type", "timestamp"),
+        optional=(
+            "anonymousId",
+            "userId",
+            "event",
+            "name",
+            "properties",
+            "traits",
+            "context",
+            "receivedAt",
+            "sentAt",
+            "originalTimestamp",
+        ),
+    ),
+    key=("messageId",),
+    contract={
+        "message_id": text("messageId"),
+        "type": text("type"),
+        "timestamp": moment("timestamp"),
+        "person": f"coalesce({text('userId')}, {text('anonymousId')})",
+        "track_has_event": f"{text('type')} is distinct from 'track' or {text('event')} is not null",
+    },
+    happened_at=moment("timestamp"),
+    immutable=True,
+    volatile=("receivedAt", "sentAt", "originalTimestamp"),
+)
