@@ -1,0 +1,106 @@
+"""From an outside document (JSON, YAML) to a definition and back, with faults told by path.
+
+The size and depth of the tree are looked at before anything recurses. `where` may be the tree or its text form. The
+JSON Schema that is published comes from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from segments.definition import SegmentDefinition
+from segments.errors import DefinitionError, Problem
+from segments.tree import raw_problem
+
+_REASONS = {
+    "missing": "is missing.",
+    "extra_forbidden": "is not a field here.",
+    "union_tag_not_found": "a condition needs its `type`.",
+}
+
+
+def parse(document: Any, *, subject: str = "The segment") -> SegmentDefinition:
+    """The definition that a document describes; DefinitionError with every fault and its path."""
+    if not isinstance(document, Mapping):
+        raise DefinitionError(
+            [Problem("segment", "a segment is an object with key, title and where.")], subject=subject
+        )
+    found = raw_problem(document.get("where"))
+    if found is not None:
+        raise DefinitionError([found], subject=subject)
+    try:
+        return SegmentDefinition.model_validate(dict(document))
+    except ValidationError as error:
+        raise DefinitionError(list(_problems(error, document)), subject=subject) from None
+
+
+def dump(definition: SegmentDefinition) -> dict[str, Any]:
+    """The document of a definition: plain JSON values, nothing that is not set."""
+    document: dict[str, Any] = _without_empty(definition.model_dump(mode="json", by_alias=True, exclude_none=True))
+    return document
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a segment document."""
+    schema = SegmentDefinition.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _without_empty(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_empty(item) for name, item in value.items() if item != []}
+    return [_without_empty(item) for item in value] if isinstance(value, list) else value
+
+
+def _problems(error: ValidationError, document: Any) -> Iterator[Problem]:
+    faults = error.errors(include_url=False, include_context=True, include_input=False)
+    for fault in faults:
+        place = fault["loc"]
+        # A list with one faulty condition is also told to be too short; the condition itself is the news.
+        if fault["type"] == "too_short" and any(
+            other["loc"][: len(place)] == place and len(other["loc"]) > len(place) for other in faults
+        ):
+            continue
+        path = _path(place, document)
+        context = fault.get("ctx", {})
+        if fault["type"] == "literal_error":
+            yield Problem(path, "is none of the allowed values.", _expected(context.get("expected", "")))
+        elif fault["type"] == "union_tag_invalid":
+            yield Problem(f"{path}.type", "there is no such condition.", _expected(context.get("expected_tags", "")))
+        elif fault["type"] == "string_pattern_mismatch":
+            yield Problem(path, _pattern(context.get("pattern", "")))
+        else:
+            yield Problem(path, _REASONS.get(fault["type"], _sentence(fault["msg"])))
+
+
+def _path(place: tuple[int | str, ...], document: Any) -> str:
+    """The path in the document: without the names that only tell which kind of condition was tried."""
+    path, here = "", document
+    for number, part in enumerate(place):
+        if isinstance(part, int):
+            path += f"[{part}]"
+            here = here[part] if isinstance(here, list | tuple) and part < len(here) else None
+        elif isinstance(here, Mapping) and part in here:
+            path += f".{part}"
+            here = here[part]
+        elif number == len(place) - 1 and not (isinstance(here, Mapping) and here.get("type") == part):
+            path += f".{part}"
+    return path.lstrip(".") or "segment"
+
+
+def _expected(text: str) -> tuple[str, ...]:
+    return tuple(part.strip().strip("'") for part in text.replace(" or ", ", ").split(",") if part.strip())
+
+
+def _pattern(pattern: str) -> str:
+    if "min" in pattern:
+        return "a duration is a whole number with min, h, d or w, for example 90min, 36h, 30d or 2w."
+    return "a key is made of lower-case letters, digits and underscores."
+
+
+def _sentence(message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    return text[:1].lower() + text[1:] + "."
