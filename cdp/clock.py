@@ -1,7 +1,7 @@
 """The only place that reads the wall clock.
 
-Everything else is handed a `Clock`. "Now" for data is `CDP_AS_OF` when it is set (so old data can be replayed), else the
-real time; durations and lock ages always use real time.
+Everything else is handed a `Clock`. "Now" for data is `CDP_AS_OF` when it is set (so old data can be replayed), else
+the real time; durations and lock ages always use real time.
 """
 
 from __future__ import annotations

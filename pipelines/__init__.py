@@ -1,1 +1,5 @@
-"""Dagster only: definitions, jobs, resources, schedules, sensors, checks and assets. Reading lives in `sources` and `ingest`, which never import Dagster; import concrete submodules, this package wires nothing."""
+"""Dagster and what it runs: definitions, jobs, resources, schedules, sensors, checks and assets.
+
+Reading lives in `sources` and `ingest`, which never import Dagster. Import concrete submodules; this package wires
+nothing.
+"""

@@ -27,7 +27,9 @@ def build_freshness_checks(settings: Settings) -> list[dg.AssetChecksDefinition]
     @dg.multi_asset_check(
         name="source_freshness",
         specs=[
-            dg.AssetCheckSpec("freshness", asset=key, blocking=blocking, description=f"How old the news of {source} is.")
+            dg.AssetCheckSpec(
+                "freshness", asset=key, blocking=blocking, description=f"How old the news of {source} is."
+            )
             for source, key in first.items()
         ],
         required_resource_keys={"run"},

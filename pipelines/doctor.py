@@ -6,12 +6,12 @@ home that cannot be written, a store or snapshot that cannot be opened.
 
 from __future__ import annotations
 
-import importlib.metadata as metadata
 import importlib.util
 import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import metadata
 
 from cdp.errors import CdpError
 from cdp.settings import Settings

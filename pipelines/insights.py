@@ -9,7 +9,15 @@ from typing import Any
 from cdp.errors import InputError, NotFoundError
 from cdp.settings import Settings
 
-FORMATS = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".html": "html", ".json": "json", ".xlsx": "xlsx", ".mmd": "mermaid"}
+FORMATS = {
+    ".svg": "svg",
+    ".png": "png",
+    ".pdf": "pdf",
+    ".html": "html",
+    ".json": "json",
+    ".xlsx": "xlsx",
+    ".mmd": "mermaid",
+}
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,7 @@ def build_schedule(job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinitio
 def build_inbox_sensor(job: dg.UnresolvedAssetJobDefinition, settings: Settings) -> dg.SensorDefinition:
     """Starts a run when files in the inbox appear or change and have been still for one evaluation."""
 
-    @dg.sensor(
-        name="inbox", job=job, minimum_interval_seconds=30, description="A run for each delivery in the inbox."
-    )
+    @dg.sensor(name="inbox", job=job, minimum_interval_seconds=30, description="A run for each delivery in the inbox.")
     def inbox(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         state = inbox_state(settings.inbox)
         seen, _, started = (context.cursor or "|").partition("|")

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 
-from cdp.store.base import IdentifierRow, ProfileDocument, Publication, Redirect, SegmentRow
+from cdp.store.base import IdentifierRow, ProfileDocument, Publication, Redirect
 from pipelines.context import RunContext
 from pipelines.fingerprint import fingerprint
 

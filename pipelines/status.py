@@ -46,12 +46,13 @@ def read_profile(settings: Settings, profile_id: str | None, identifier: str | N
     """The published document of one profile, found by id or by TYPE:VALUE."""
     from cdp.store import open_store
 
-    if (profile_id is None) == (identifier is None):
-        raise InputError("Name a profile id, or an identifier as --identifier TYPE:VALUE.")
+    if profile_id and identifier:
+        raise InputError("Name a profile id or an identifier, not both.")
     with open_store(settings.database_url) as store:
-        if identifier is not None:
+        if identifier:
             profile_id = _lookup(store, identifier)
-        assert profile_id is not None
+        if not profile_id:
+            raise InputError("Name a profile id, or an identifier as --identifier TYPE:VALUE.")
         found = store.get_profile(profile_id)
         if found is None:
             raise NotFoundError("There is no profile with this id.")

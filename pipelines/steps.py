@@ -51,9 +51,7 @@ def resolve_identity(run: RunContext) -> IdentityReport:
     from identity import run as identity_run
 
     with run.step("identity") as step, run.engine.writer() as connection:
-        report = identity_run.resolve(
-            connection, run_id=run.run_id, now=run.as_of, progress=run.progress
-        )
+        report = identity_run.resolve(connection, run_id=run.run_id, now=run.as_of, progress=run.progress)
         step.rows = report.records
         step.detail = f"({report.profiles:,} profiles)"
     return report
@@ -72,7 +70,9 @@ def check_contracts(run: RunContext) -> list[TableReport]:
 
 def require_contracts(reports: list[TableReport]) -> None:
     """CheckFailed naming each table and expectation that does not hold."""
-    broken = [f"{report.name}: {failure.expectation} {failure.detail}" for report in reports for failure in report.failures]
+    broken = [
+        f"{report.name}: {failure.expectation} {failure.detail}" for report in reports for failure in report.failures
+    ]
     if broken:
         raise CheckFailed(f"Nothing was published, {len(broken)} contract(s) do not hold: {'; '.join(broken)}.")
 

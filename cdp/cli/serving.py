@@ -26,7 +26,9 @@ def serve(
 
     overrides = {key: value for key, value in (("api_host", host), ("api_port", port)) if value is not None}
     settings = load_settings(**overrides)
-    note(f"Wayfinder listens on http://{settings.api_host}:{settings.api_port}/docs (make a key with `cdp keys create`)")
+    note(
+        f"Wayfinder listens on http://{settings.api_host}:{settings.api_port}/docs (make a key with `cdp keys create`)"
+    )
     start(settings)
 
 

@@ -69,7 +69,8 @@ def test_only_clock_reads_the_wall_clock() -> None:
 def test_models_never_ask_the_engine_for_now() -> None:
     words = ("current_date", "current_timestamp", "now()", "today()", "target.type")
     offenders = [
-        name(p) for p in sorted((ROOT / "dbt_project" / "models").rglob("*.sql"))
+        name(p)
+        for p in sorted((ROOT / "dbt_project" / "models").rglob("*.sql"))
         if any(word in p.read_text().lower() for word in words)
     ]
     assert offenders == []

@@ -85,10 +85,14 @@ def test_growth_keeps_ids_and_equals_a_rebuild(demo_world: Path, tmp_path: Path)
     home = Home(tmp_path / "home")
     home.cdp("run", "--from", str(part))
     with duckdb.connect(str(home.path / "warehouse.duckdb"), read_only=True) as connection:
-        before = dict(connection.execute("select source || source_record_id, profile_id from identity.identity_map").fetchall())
+        before = dict(
+            connection.execute("select source || source_record_id, profile_id from identity.identity_map").fetchall()
+        )
     assert home.facts("run", "--from", str(demo_world))["changed"] is True
     with duckdb.connect(str(home.path / "warehouse.duckdb"), read_only=True) as connection:
-        after = dict(connection.execute("select source || source_record_id, profile_id from identity.identity_map").fetchall())
+        after = dict(
+            connection.execute("select source || source_record_id, profile_id from identity.identity_map").fetchall()
+        )
     kept = sum(after.get(record) == profile for record, profile in before.items())
     assert kept >= 0.98 * len(before)
     incremental = home.published()

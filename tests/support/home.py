@@ -1,6 +1,7 @@
 """A state home driven through the real command line, and what it published in comparable form.
 
-Profile ids are random, so two homes are compared after each profile is renamed to its smallest member record (or device).
+Profile ids are random, so two homes are compared after each profile is renamed to its smallest member record (or
+device).
 """
 
 from __future__ import annotations
@@ -73,9 +74,7 @@ class Home:
             connection.execute(f"attach '{file}' as served (read_only)")
             connection.execute("use served")
             connection.execute(NAMES.replace("create temp table names", "create temp table temp.main.names"))
-            content = {
-                table: connection.execute(sql).fetchall() for table, sql in COMPARED.items()
-            }
+            content = {table: connection.execute(sql).fetchall() for table, sql in COMPARED.items()}
             lookup = dict(connection.execute("select profile_id, name from temp.main.names").fetchall())
         for segment in self.facts("segment", "list"):
             members = self.facts("segment", "members", segment["key"], "--limit", "1000000")
@@ -104,8 +103,8 @@ COMPARED = {
 def assert_same(left: dict[str, list[tuple[Any, ...]]], right: dict[str, list[tuple[Any, ...]]]) -> None:
     """Equal content, told by the first difference of the first table that differs."""
     assert left.keys() == right.keys()
-    for table in left:
-        if left[table] != right[table]:
-            only_left = [row for row in left[table] if row not in right[table]][:3]
-            only_right = [row for row in right[table] if row not in left[table]][:3]
+    for table, rows in left.items():
+        if rows != right[table]:
+            only_left = sorted(map(repr, set(map(repr, rows)) - set(map(repr, right[table]))))[:3]
+            only_right = sorted(map(repr, set(map(repr, right[table])) - set(map(repr, rows))))[:3]
             raise AssertionError(f"{table} differs: only left {only_left}, only right {only_right}")

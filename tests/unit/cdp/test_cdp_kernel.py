@@ -27,7 +27,11 @@ def test_now_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_setting_is_in_the_example_and_the_other_way_round() -> None:
     root = Path(__file__).resolve().parents[3]
-    named = {line.split("=")[0].lstrip("#") for line in (root / ".env.example").read_text().splitlines() if "=" in line and "CDP_" in line}
+    named = {
+        line.split("=")[0].lstrip("#")
+        for line in (root / ".env.example").read_text().splitlines()
+        if "=" in line and "CDP_" in line
+    }
     from cdp.settings import Settings
 
     declared = {f"CDP_{name.upper()}" for name in Settings.model_fields}
@@ -58,7 +62,9 @@ def test_access_errors_know_their_status() -> None:
     assert AccessError("no scope", known=True).status == 403
 
 
-def test_a_missing_folder_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_folder_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("CDP_HOME", str(tmp_path / "home"))
     assert run(["run", "--from", str(tmp_path / "missing")]) == 1
     printed = capsys.readouterr()
@@ -72,7 +78,9 @@ def test_a_wrong_call_is_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--from" in capsys.readouterr().err
 
 
-def test_doctor_says_what_it_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_says_what_it_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("CDP_HOME", str(tmp_path / "home"))
     assert run(["doctor", "--json"]) == 0
     findings = json.loads(capsys.readouterr().out)
