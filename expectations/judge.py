@@ -37,7 +37,7 @@ def judge(suite: Suite, frame: pd.DataFrame, now: datetime) -> list[Verdict]:
         return [Verdict(rule, []) for rule in suite.rules]
     import great_expectations as gx
 
-    batch = _batches().get_batch(batch_parameters={"dataframe": frame})
+    batch = _batches().get_batch(batch_parameters={"dataframe": frame.rename_axis(None)})
     expectations = gx.ExpectationSuite(
         name=suite.name, expectations=[_expectation(gx, number, rule, now) for number, rule in enumerate(suite.rules)]
     )

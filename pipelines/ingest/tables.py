@@ -1,0 +1,80 @@
+"""The tables that ingestion writes, made when missing: nine raw tables, quarantine, ledger, contract results.
+
+A table always exists, even when its source is never delivered, so that models need no special case.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from pipelines.sources.registry import ENTITIES
+
+_RAW = """
+create table if not exists {table} (
+    record_key varchar not null,
+    content_hash varchar not null,
+    batch_seq bigint not null,
+    file varchar not null,
+    line bigint not null,
+    loaded_at timestamp not null,
+    payload varchar not null,
+    mapped varchar
+)"""
+
+_OTHERS = (
+    "create table if not exists ops.run_context (run_id varchar not null, as_of timestamp not null)",
+    """
+create table if not exists ops.batches (
+    batch_seq bigint primary key,
+    source varchar not null,
+    entity varchar not null,
+    file varchar not null,
+    sha256 varchar not null,
+    landed_path varchar not null,
+    received bigint not null,
+    raw bigint not null,
+    duplicates bigint not null,
+    quarantined bigint not null,
+    loaded_at timestamp not null,
+    kind varchar not null check (kind in ('file', 'replay')),
+    landing_id varchar not null,
+    mapping varchar not null,
+    newest timestamp
+)""",
+    """
+create table if not exists ops.contract_results (
+    batch_seq bigint not null,
+    source varchar not null,
+    entity varchar not null,
+    expectation varchar not null,
+    code varchar not null,
+    checked bigint not null,
+    failed bigint not null
+)""",
+    """
+create table if not exists quarantine.rows (
+    quarantine_id varchar primary key,
+    source varchar not null,
+    entity varchar not null,
+    record_id varchar,
+    file varchar not null,
+    line bigint not null,
+    reason varchar not null,
+    code varchar not null,
+    batch_seq bigint not null,
+    content_hash varchar not null,
+    payload varchar not null,
+    quarantined_at timestamp not null,
+    replayed_batch bigint
+)""",
+)
+
+
+def ensure(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create what is missing; costs nothing when all is there."""
+    for schema in ("ops", "raw", "quarantine"):
+        connection.execute(f"create schema if not exists {schema}")
+    for entity in ENTITIES:
+        connection.execute(_RAW.format(table=entity.table))
+    for statement in _OTHERS:
+        connection.execute(statement)
