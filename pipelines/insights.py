@@ -20,6 +20,9 @@ FORMATS = {
 }
 
 
+PAGE = 10_000
+
+
 @dataclass(frozen=True)
 class WrittenMap:
     """A map on disk and the finding in its title."""
@@ -81,10 +84,10 @@ def _member_ids(store: Any, key: str, limit: int | None = None) -> list[str]:
     members: list[str] = []
     cursor: str | None = None
     while limit is None or len(members) < limit:
-        size = 10_000 if limit is None else min(10_000, limit - len(members))
-        page = store.segment_members(key, after=cursor, limit=size)
-        members.extend(page)
+        size = PAGE if limit is None else min(PAGE, limit - len(members))
+        page = store.memberships(key, after=cursor, limit=size)
+        members.extend(member.profile_id for member in page)
         if len(page) < size:
             break
-        cursor = page[-1]
+        cursor = members[-1]
     return members

@@ -1,7 +1,7 @@
 """The writer lock: one process writes, whoever else tries is told so.
 
-An advisory `flock` on a file under the state home; the kernel frees it when the process dies, however it dies. Taking it again
-in the same process is allowed, so that `cdp run` and the Dagster run inside it share it.
+An advisory `flock` on a file under the state home; the kernel frees it when the process dies, however it dies. Taking
+it again in the same process is allowed, so that `cdp run` and the Dagster run inside it share it.
 """
 
 from __future__ import annotations

@@ -7,14 +7,20 @@ one state. The pointer file follows for readers that know only files. See docs/d
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import duckdb
 
-from cdp.store.base import IdentifierRow, ProfileDocument, Publication, Redirect
+from cdp.errors import CheckFailed
+from cdp.store.base import IdentifierRow, ProfileDocument, Publication, Redirect, SegmentRow
 from pipelines.context import RunContext
 from pipelines.fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    from segments.evaluate import Evaluated, Evaluation
 
 BATCH_ROWS = 10_000
 
@@ -63,6 +69,7 @@ def publish(run: RunContext) -> PublishedReport:
     with snapshots.open_snapshot(path) as connection:
         with run.step("segments") as step:
             evaluation = evaluate_all(connection, load(), as_of=run.as_of)
+            _require_sound(evaluation)
             step.rows = sum(segment.size for segment in evaluation.segments)
             step.detail = f"({len(evaluation.segments)} segments)"
         with run.step("publish") as step, open_store(run.settings.database_url) as store:
@@ -74,8 +81,8 @@ def publish(run: RunContext) -> PublishedReport:
                 profiles=_documents(connection),
                 identifiers=_identifiers(connection),
                 redirects=_redirects(connection),
-                segments=[_segment_row(segment) for segment in evaluation.segments],
-                memberships=evaluation.memberships(),
+                segments=[_segment_row(segment, run) for segment in evaluation.segments],
+                memberships=_memberships(evaluation),
             )
             snapshots.point_to(run.settings.serving, path)
             snapshots.prune(run.settings.serving, keep=2)
@@ -101,6 +108,35 @@ def _identifiers(connection: duckdb.DuckDBPyConnection) -> Iterator[IdentifierRo
 def _redirects(connection: duckdb.DuckDBPyConnection) -> Iterator[Redirect]:
     sql = "select profile_id, status, merged_into from identity.profiles where status <> 'living' order by profile_id"
     return (Redirect(*row) for row in _batches(connection, sql))
+
+
+def _require_sound(evaluation: Evaluation) -> None:
+    """A segment that cannot be evaluated would empty itself and tell every tool that all its people left."""
+    broken = [f"{segment.key}: {segment.problem}" for segment in evaluation.segments if segment.problem]
+    if broken:
+        raise CheckFailed(f"Nothing was published, {len(broken)} segment(s) cannot be evaluated: {'; '.join(broken)}.")
+
+
+def _memberships(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
+    for batch in evaluation.memberships():
+        yield from zip(batch.column("segment_key").to_pylist(), batch.column("profile_id").to_pylist(), strict=True)
+
+
+def _segment_row(segment: Evaluated, run: RunContext) -> SegmentRow:
+    from segments import document
+
+    return SegmentRow(
+        key=segment.key,
+        title=segment.title,
+        description=segment.description,
+        definition=json.dumps(document.dump(segment.definition), ensure_ascii=False),
+        sentence=segment.sentence,
+        version=segment.version,
+        purpose=segment.purpose,
+        size=segment.size,
+        exportable=segment.exportable,
+        evaluated_at=run.as_of,
+    )
 
 
 def _counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
