@@ -1,0 +1,91 @@
+{{ config(schema="intermediate") }}
+
+with events as (
+
+    select *
+    from {{ ref("int_events") }}
+    where touchpoint_type is not null
+
+),
+
+evidence as (
+
+    -- each rule holds from its own count up to where the next one takes over
+    select
+        source,
+        entity,
+        event_match,
+        stage,
+        nth_from,
+        lead(nth_from) over (partition by source, entity, event_match order by nth_from) as next_from
+    from {{ ref("touchpoint_rules") }}
+
+),
+
+records as (
+
+    select * from {{ source("identity", "identity_map") }}
+
+),
+
+devices as (
+
+    select * from {{ source("identity", "device_map") }}
+
+),
+
+-- who says it themselves (a user, a member, a contact) goes before the device, and the device before the address
+identified as (
+
+    select
+        events.*,
+        coalesce(records.profile_id, devices.profile_id, addresses.profile_id) as profile_id
+    from events
+    left join records
+        on events.person_source = records.source and events.person_record_id = records.source_record_id
+    left join devices
+        on
+            events.anonymous_id = devices.anonymous_id
+            and events.occurred_at >= devices.valid_from
+            and events.occurred_at < devices.valid_to
+    left join records as addresses
+        on addresses.source = 'marketing' and events.email = addresses.source_record_id
+
+),
+
+-- counting is only needed where a later occurrence means more than the first
+counted as (
+
+    select
+        *,
+        1 as nth
+    from identified
+    where not needs_count or profile_id is null
+
+    union all
+
+    select
+        *,
+        row_number() over (partition by profile_id, counts_as order by occurred_at, event_id) as nth
+    from identified
+    where needs_count and profile_id is not null
+
+),
+
+evidenced as (
+
+    select
+        counted.*,
+        evidence.stage
+    from counted
+    left join evidence
+        on
+            counted.source = evidence.source
+            and counted.source_entity = evidence.entity
+            and counted.event_match = evidence.event_match
+            and counted.nth >= evidence.nth_from
+            and (counted.nth < evidence.next_from or evidence.next_from is null)
+
+)
+
+select * from evidenced
