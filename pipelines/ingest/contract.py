@@ -5,34 +5,41 @@ The view is built in SQL, from canonical names; the suites and Great Expectation
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 
 from cdp.clock import wall_now
 from pipelines.sources.entity import Entity
+from pipelines.sources.fields import texts
 
 CHUNK_ROWS = 250_000
+# Clocks run apart, and a shop's local date may be a day ahead.
+TOLERANCE = timedelta(days=2)
 
 
 def check_group(connection: duckdb.DuckDBPyConnection, entity: Entity, now: datetime) -> None:
     """Make `typed` (contract view, with `happened_at`) and `failures` (row_no, code, reason) of `judged`."""
-    _type_rows(connection, entity)
+    horizon = _horizon(now)
+    _type_rows(connection, entity, horizon)
     connection.execute("create or replace temp table failures (row_no bigint, code varchar, reason varchar)")
     bounds = connection.execute("select min(row_no), max(row_no) from typed").fetchone()
     if bounds is None or bounds[0] is None:
         return
     for first in range(bounds[0], bounds[1] + 1, CHUNK_ROWS):
-        _check_chunk(connection, entity, first, _horizon(now))
+        _check_chunk(connection, entity, first, horizon)
 
 
-def _type_rows(connection: duckdb.DuckDBPyConnection, entity: Entity) -> None:
+def _type_rows(connection: duckdb.DuckDBPyConnection, entity: Entity, horizon: datetime) -> None:
     columns = ", ".join(f'{sql} as "{name}"' for name, sql in entity.contract.items())
+    latest = f"{horizon + TOLERANCE:%Y-%m-%d %H:%M:%S}"
+    records = "(select row_no, file_no, coalesce(mapped, payload) as record from judged where code is null)"
+    rows = texts(entity.column_names, [*entity.contract.values(), entity.happened_at], records)
     connection.execute(
         f"""
         create or replace temp table typed as
         select row_no, file_no, {entity.happened_at} as happened_at, {columns}
-        from (select row_no, file_no, cast(coalesce(mapped, payload) as json) as record from judged where code is null)
+        from (select *, timestamp '{latest}' as horizon from {rows})
         """
     )
 

@@ -20,11 +20,16 @@ CONFLICT = ("key_conflict", "{key} was used before by a record with other conten
 
 def decide(connection: duckdb.DuckDBPyConnection, entity: Entity) -> None:
     """Make `fates` (row_no, fate, code, reason) of `judged` and `failures`; each row has exactly one fate."""
+    conflicts = decide_sound(connection, entity)
+    _settle_failed(connection, entity, conflicts)
+
+
+def decide_sound(connection: duckdb.DuckDBPyConnection, entity: Entity) -> list[int]:
+    """Make `fates` of the rows that keep the contract; returns the rows in conflict, which have no fate yet."""
     connection.execute("create or replace temp table fates (row_no bigint, fate varchar, code varchar, reason varchar)")
     _look_up_existing(connection, entity)
     _compare(connection, entity)
-    conflicts = _resolve_suspects(connection, entity)
-    _settle_failed(connection, entity, conflicts)
+    return _resolve_suspects(connection, entity)
 
 
 def _look_up_existing(connection: duckdb.DuckDBPyConnection, entity: Entity) -> None:

@@ -64,6 +64,8 @@ def load(
     unreadable: list[str] = []
     mappings = load_mappings(settings.mapping_dir)
     with engine.writer() as connection, _out_of_resources():
+        # Writing the log into the file after every few batches would write most pages several times.
+        connection.execute("set checkpoint_threshold = '256MB'")
         tables.ensure(connection)
         waiting = _not_loaded(settings, connection, pending)
         for entity in ENTITIES:

@@ -19,7 +19,7 @@ from pipelines.ingest.reading_csv import csv_columns, read_csv
 from pipelines.ingest.reading_jsonl import read_jsonl
 from pipelines.ingest.reading_parquet import parquet_columns, read_parquet
 from pipelines.sources.entity import Entity
-from pipelines.sources.fields import json_path, literal, text
+from pipelines.sources.fields import json_path, literal, text, texts
 from pipelines.sources.mapping import EntityMapping
 from pipelines.sources.registry import format_of
 
@@ -145,17 +145,15 @@ def _present(mapping: EntityMapping, canonical: str, present: list[str]) -> bool
 def enrich(connection: duckdb.DuckDBPyConnection, entity: Entity, mapping: EntityMapping) -> None:
     """Make `judged` of `staged`: mapped record, record key and content hash of every readable row."""
     key = " || ':' || ".join(text(column) for column in entity.key)
+    mapped = f"(select *, case when code is null then {mapped_sql(mapping)} end as mapped from staged)"
+    records = f"(select *, case when code is null then coalesce(mapped, payload) end as record from {mapped})"
     connection.execute(
         f"""
         create or replace temp table judged as
-        with mapped as (
-            select *, case when code is null then {mapped_sql(mapping)} end as mapped from staged
-        )
         select
-            row_no, file_no, line, payload, mapped, code, reason,
-            case when code is null then {key} end as record_key,
+            row_no, file_no, line, payload, mapped, code, reason, {key} as record_key,
             coalesce(case when code is null then {content_hash_sql(entity)} end, md5(payload)) as content_hash
-        from (select *, case when code is null then cast(coalesce(mapped, payload) as json) end as record from mapped)
+        from {texts(entity.key, [key], records)}
         """
     )
 

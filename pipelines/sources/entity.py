@@ -35,8 +35,9 @@ class Column:
 class Entity:
     """One kind of record: where it is found, how it is keyed and judged.
 
-    `contract` maps the columns of the typed contract view to SQL over a JSON column named `record`; `happened_at` is
-    the SQL of the time the record speaks of (NULL for kinds without one). `immutable` records are events: one row per
+    `contract` maps the columns of the typed contract view to SQL over the texts of columns (`fields.text`) and the
+    column `horizon`, beyond which nothing can have happened; `happened_at` is the SQL of the time the record speaks of
+    (NULL for kinds without one). `immutable` records are events: one row per
     key for ever, any other content under the same key is an error. Other records keep every version.
     `volatile` keys are set anew on each transmission and are left out of the content hash. `needs` names the entity of
     the same source that this one refers to.

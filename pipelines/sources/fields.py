@@ -1,9 +1,13 @@
-"""SQL over the JSON column `record`: the few typed readings that contracts need.
+"""SQL for the few typed readings that keys and contracts need.
 
-An unreadable value becomes NULL, never an error; whether NULL is allowed is the contract's business.
+The texts of all columns an expression mentions are taken out of the JSON record in one go (`texts`), because parsing the
+record again for each is what costs time. An unreadable value becomes NULL, never an error; whether NULL is allowed is
+the contract's business.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 def json_path(column: str, *, nested: bool = True) -> str:
@@ -19,8 +23,18 @@ def literal(text: str) -> str:
 
 
 def text(column: str) -> str:
-    """The trimmed text of a column; NULL when empty or absent."""
-    return f"nullif(trim(record ->> {json_path(column)}), '')"
+    """The trimmed text of a column; NULL when empty or absent. Refers to a column that `texts` provides."""
+    name = column.replace('"', '""')
+    return f'"text of {name}"'
+
+
+def texts(columns: Iterable[str], expressions: Iterable[str], relation: str) -> str:
+    """A relation with all columns of `relation` (which has a JSON column `record`) and the texts that are mentioned."""
+    mentioned = " ".join(expressions)
+    wanted = [column for column in columns if text(column) in mentioned]
+    paths = ", ".join(json_path(column) for column in wanted)
+    found = ", ".join(f"nullif(trim(found[{n}]), '') as {text(column)}" for n, column in enumerate(wanted, start=1))
+    return f"(select *, {found} from (select *, json_extract_string(record, [{paths}]) as found from {relation}))"
 
 
 def moment(column: str) -> str:
@@ -42,3 +56,8 @@ def number(column: str) -> str:
 def readable(column: str, typed: str) -> str:
     """False only when a value is given and could not be read as `typed`."""
     return f"({text(column)} is null or {typed} is not null)"
+
+
+def possible(typed: str) -> str:
+    """False only for a time before 1990 or beyond the column `horizon`."""
+    return f"({typed} is null or {typed} between timestamp '1990-01-01' and horizon)"
