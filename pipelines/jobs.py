@@ -17,7 +17,7 @@ def build_job() -> dg.UnresolvedAssetJobDefinition:
     """All assets and checks in one run."""
     return dg.define_asset_job(
         JOB,
-        selection=dg.AssetSelection.all(include_sources=False),
+        selection=dg.AssetSelection.all(),
         description="From delivered files to what is served.",
     )
 

@@ -29,7 +29,6 @@ class DuckDBEngine:
             "memory_limit": memory_limit,
             "temp_directory": str(tmp),
             "max_temp_directory_size": max_spill,
-            "TimeZone": "UTC",
             "autoinstall_known_extensions": False,
         }
 
@@ -62,6 +61,8 @@ class DuckDBEngine:
             if "lock" in str(error).lower():
                 raise BusyError(f"{self.path.name} is open in another process; try again when it has ended.") from None
             raise ResourceError(f"{self.path.name} could not be opened: {_first_line(error)}") from None
+        # Not part of the configuration: the zones come with an extension that is loaded after it is read.
+        connection.execute("set TimeZone = 'UTC'")
         try:
             yield connection
         except duckdb.OutOfMemoryException:
