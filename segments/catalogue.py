@@ -55,22 +55,29 @@ class Catalogue:
     open_events: bool = False
 
 
+_PLAIN_KINDS = {
+    "VARCHAR": Kind.TEXT,
+    "UUID": Kind.TEXT,
+    "BOOLEAN": Kind.FLAG,
+    "DATE": Kind.DATE,
+    "VARCHAR[]": Kind.TEXTS,
+}
+_KIND_STARTS = {
+    ("ENUM",): Kind.TEXT,
+    ("TIMESTAMP",): Kind.MOMENT,
+    ("DECIMAL", "FLOAT", "DOUBLE", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"): Kind.NUMBER,
+    ("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"): Kind.NUMBER,
+}
+
+
 def kind_of(type_name: str) -> Kind | None:
     """The kind of a DuckDB column type; None for types that conditions cannot compare."""
-    upper = type_name.upper()
-    if upper in ("VARCHAR", "UUID") or upper.startswith("ENUM"):
-        return Kind.TEXT
-    if upper == "BOOLEAN":
-        return Kind.FLAG
-    if upper == "DATE":
-        return Kind.DATE
-    if upper.startswith("TIMESTAMP"):
-        return Kind.MOMENT
-    if upper == "VARCHAR[]":
-        return Kind.TEXTS
-    if upper.startswith(("DECIMAL", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINY", "USMALL", "UINT", "UBIG", "FLOAT", "DOUBLE")):  # fmt: skip
-        return Kind.NUMBER
-    return None
+    name = type_name.upper()
+    if name in _PLAIN_KINDS:
+        return _PLAIN_KINDS[name]
+    if name.endswith("]"):
+        return None
+    return next((kind for starts, kind in _KIND_STARTS.items() if name.startswith(starts)), None)
 
 
 def read(connection: duckdb.DuckDBPyConnection, *, schema: str = "marts", open_events: bool = False) -> Catalogue:

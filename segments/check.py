@@ -7,6 +7,7 @@ known one. Shape and types of the document itself are checked before, by the mod
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import singledispatch
 from typing import Any
 
 from segments import moments
@@ -39,7 +40,7 @@ def require(definition: SegmentDefinition, catalogue: Catalogue, library: Librar
 
 def problems(definition: SegmentDefinition, catalogue: Catalogue) -> list[Problem]:
     """Every fault of the definition's own tree against the catalogue."""
-    return [problem for path, node in walk(definition.where) for problem in _node(node, path, catalogue)]
+    return [problem for path, node in walk(definition.where) for problem in _faults(node, path, catalogue)]
 
 
 def event_kind(node: Event, properties: Mapping[str, Kind]) -> Kind | None:
@@ -49,41 +50,58 @@ def event_kind(node: Event, properties: Mapping[str, Kind]) -> Kind | None:
     return Kind.NUMBER
 
 
-def _node(node: Any, path: str, catalogue: Catalogue) -> Iterator[Problem]:
-    match node:
-        case Trait():
-            yield from _named(node.trait, catalogue.traits, f"{path}.trait", "trait")
-            yield from _compared(node, catalogue.traits.get(node.trait), path)
-        case Prediction():
-            if not catalogue.predictions:
-                yield Problem(f"{path}.prediction", "no predictions are published yet.")
-            else:
-                yield from _named(node.prediction, catalogue.predictions, f"{path}.prediction", "prediction")
-                yield from _compared(node, catalogue.predictions.get(node.prediction), path)
-        case Event():
-            yield from _event(node, path, catalogue)
-        case Sequence():
-            for number, step in enumerate(node.steps):
-                yield from _match(step, f"{path}.steps[{number}]", catalogue)
-                if step.without is not None:
-                    yield from _match(step.without, f"{path}.steps[{number}].without", catalogue)
-        case Stage():
-            for number, stage in enumerate(node.stages):
-                yield from _named(stage, catalogue.stages, f"{path}.stages[{number}]", "stage")
-        case Transition():
-            for name, value in (("from", node.from_stage), ("to", node.to_stage)):
-                if value is not None:
-                    yield from _named(value, catalogue.stages, f"{path}.{name}", "stage")
-        case Rank():
-            yield from _named(node.trait, catalogue.traits, f"{path}.trait", "trait")
-            if catalogue.traits.get(node.trait, Kind.NUMBER) is not Kind.NUMBER:
-                numbers = tuple(name for name, kind in catalogue.traits.items() if kind is Kind.NUMBER)
-                yield Problem(f"{path}.trait", f"{node.trait} is no number, so nobody ranks by it.", numbers)
-        case Experiment():
-            yield from _experiment(node, path, catalogue)
+@singledispatch
+def _faults(node: Any, path: str, catalogue: Catalogue) -> Iterator[Problem]:
+    """Faults of one condition; those below it are looked at by the walk. Most kinds need no names."""
+    yield from ()
 
 
-def _event(node: Event, path: str, catalogue: Catalogue) -> Iterator[Problem]:
+@_faults.register
+def _(node: Trait, path: str, catalogue: Catalogue) -> Iterator[Problem]:
+    yield from _named(node.trait, catalogue.traits, f"{path}.trait", "trait")
+    yield from _compared(node, catalogue.traits.get(node.trait), path)
+
+
+@_faults.register
+def _(node: Prediction, path: str, catalogue: Catalogue) -> Iterator[Problem]:
+    if not catalogue.predictions:
+        yield Problem(f"{path}.prediction", "no predictions are published yet.")
+        return
+    yield from _named(node.prediction, catalogue.predictions, f"{path}.prediction", "prediction")
+    yield from _compared(node, catalogue.predictions.get(node.prediction), path)
+
+
+@_faults.register
+def _(node: Sequence, path: str, catalogue: Catalogue) -> Iterator[Problem]:
+    for number, step in enumerate(node.steps):
+        yield from _match(step, f"{path}.steps[{number}]", catalogue)
+        if step.without is not None:
+            yield from _match(step.without, f"{path}.steps[{number}].without", catalogue)
+
+
+@_faults.register
+def _(node: Stage, path: str, catalogue: Catalogue) -> Iterator[Problem]:
+    for number, stage in enumerate(node.stages):
+        yield from _named(stage, catalogue.stages, f"{path}.stages[{number}]", "stage")
+
+
+@_faults.register
+def _(node: Transition, path: str, catalogue: Catalogue) -> Iterator[Problem]:
+    for name, value in (("from", node.from_stage), ("to", node.to_stage)):
+        if value is not None:
+            yield from _named(value, catalogue.stages, f"{path}.{name}", "stage")
+
+
+@_faults.register
+def _(node: Rank, path: str, catalogue: Catalogue) -> Iterator[Problem]:
+    yield from _named(node.trait, catalogue.traits, f"{path}.trait", "trait")
+    if catalogue.traits.get(node.trait, Kind.NUMBER) is not Kind.NUMBER:
+        numbers = tuple(name for name, kind in catalogue.traits.items() if kind is Kind.NUMBER)
+        yield Problem(f"{path}.trait", f"{node.trait} is no number, so nobody ranks by it.", numbers)
+
+
+@_faults.register
+def _(node: Event, path: str, catalogue: Catalogue) -> Iterator[Problem]:
     yield from _match(node, path, catalogue)
     if node.of_property is not None:
         yield from _named(node.of_property, catalogue.properties, f"{path}.property", "event property")
@@ -107,7 +125,8 @@ def _match(match: Match, path: str, catalogue: Catalogue) -> Iterator[Problem]:
         yield from _compared(filter_, catalogue.properties.get(filter_.property), place)
 
 
-def _experiment(node: Experiment, path: str, catalogue: Catalogue) -> Iterator[Problem]:
+@_faults.register
+def _(node: Experiment, path: str, catalogue: Catalogue) -> Iterator[Problem]:
     if catalogue.open_events:
         return
     yield from _named(node.experiment, catalogue.experiments, f"{path}.experiment", "experiment")

@@ -7,6 +7,7 @@ unknown is never true; `is missing` asks for the unknown itself.
 
 from __future__ import annotations
 
+import math
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -68,7 +69,7 @@ def _scalar(value: Any) -> Any:
                 raise ValueError("a whole number has at most 18 digits")
             return value
         case float():
-            if value != value or value in (float("inf"), float("-inf")):
+            if not math.isfinite(value):
                 raise ValueError("a number must be finite")
             return value
         case str():
@@ -216,7 +217,7 @@ class Match(Part):
 
 
 class Event(Match, Compared):
-    """Something measured over the matching events: `count = 0` says it did not happen.
+    """Something measured over the matching events: `count = 0` says it did not happen, no test at all that it did.
 
     `count` and `days` are numbers (0 when there are none); `sum` is 0 when there are none; `average`, `minimum` and
     `maximum` are unknown then. `first` and `last` without a property are the moment of the first or last event, with a
@@ -227,8 +228,15 @@ class Event(Match, Compared):
     measure: Measure = "count"
     of_property: Text | None = Field(None, alias="property")
     op: Operator = ">="
-    value: Value = 1
+    value: Value = None
     window: Window | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _happened(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "op" not in data and "value" not in data:
+            return {**data, "value": 1}
+        return data
 
     @model_validator(mode="after")
     def _property_fits(self) -> Self:

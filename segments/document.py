@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from segments.definition import SegmentDefinition
 from segments.errors import DefinitionError, Problem
+from segments.text_parser import parse_text
 from segments.tree import raw_problem
 
 _REASONS = {
@@ -28,6 +29,8 @@ def parse(document: Any, *, subject: str = "The segment") -> SegmentDefinition:
         raise DefinitionError(
             [Problem("segment", "a segment is an object with key, title and where.")], subject=subject
         )
+    if isinstance(document.get("where"), str):
+        document = {**document, "where": _parsed(document["where"], subject)}
     found = raw_problem(document.get("where"))
     if found is not None:
         raise DefinitionError([found], subject=subject)
@@ -35,6 +38,13 @@ def parse(document: Any, *, subject: str = "The segment") -> SegmentDefinition:
         return SegmentDefinition.model_validate(dict(document))
     except ValidationError as error:
         raise DefinitionError(list(_problems(error, document)), subject=subject) from None
+
+
+def _parsed(text: str, subject: str) -> Any:
+    try:
+        return parse_text(text)
+    except DefinitionError as error:
+        raise DefinitionError(error.problems, subject=subject) from None
 
 
 def dump(definition: SegmentDefinition) -> dict[str, Any]:
@@ -78,16 +88,16 @@ def _problems(error: ValidationError, document: Any) -> Iterator[Problem]:
 
 def _path(place: tuple[int | str, ...], document: Any) -> str:
     """The path in the document: without the names that only tell which kind of condition was tried."""
-    path, here = "", document
-    for number, part in enumerate(place):
+    path, here, entered = "", document, False
+    for part in place:
         if isinstance(part, int):
             path += f"[{part}]"
-            here = here[part] if isinstance(here, list | tuple) and part < len(here) else None
-        elif isinstance(here, Mapping) and part in here:
+            here, entered = (here[part] if isinstance(here, list | tuple) and part < len(here) else None), False
+        elif not entered and isinstance(here, Mapping) and here.get("type") == part:
+            entered = True
+        else:
             path += f".{part}"
-            here = here[part]
-        elif number == len(place) - 1 and not (isinstance(here, Mapping) and here.get("type") == part):
-            path += f".{part}"
+            here, entered = (here.get(part) if isinstance(here, Mapping) else None), False
     return path.lstrip(".") or "segment"
 
 

@@ -27,7 +27,7 @@ _ADDRESSES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Gate:
-    """Decides per profile and purpose; `ledger` names the relation that holds the statements, none means the sources."""
+    """Decides per profile and purpose; `ledger` names the relation of statements, none means the sources."""
 
     ledger: str | None = None
 
@@ -46,7 +46,8 @@ class Gate:
         """True where the person's state is `given`, `refused` or `unknown`; aliases of profiles and statements."""
         if self.ledger is not None:
             said = sql.column("state", statements)
-            return exp.Is(this=said, expression=exp.null()) if state == "unknown" else sql.equals(said, sql.text(state))
+            silent = exp.Is(this=said, expression=exp.null())
+            return silent if state == "unknown" else sql.equals(said, sql.text(state))
         objected = sql.known_true(sql.column("unsubscribed", profiles))
         consent = sql.column("marketing_consent", profiles)
         if state == "given":

@@ -1,10 +1,12 @@
 """A definition as a sentence that a colleague reads without knowing the system.
 
-Every node kind has its phrase; `not` and `or` are bracketed by words, not by parentheses, wherever they stand alone.
+Every kind of condition has its phrase after "People …"; groups within groups stand in parentheses. The words follow the
+meaning exactly: `!=` says "is known and not", because an unknown value satisfies no comparison.
 """
 
 from __future__ import annotations
 
+from functools import singledispatch
 from typing import Any
 
 from segments import moments
@@ -32,151 +34,104 @@ from segments.definition import (
 )
 
 _COMPARISONS = {
-    "=": "is",
-    "!=": "is known and not",
-    "<": "is less than",
-    "<=": "is at most",
-    ">": "is more than",
-    ">=": "is at least",
-    "contains": "contains",
-    "starts with": "starts with",
-    "ends with": "ends with",
-}
-_TIMES = {
-    "=": "is",
-    "!=": "is not",
-    "<": "is before",
-    "<=": "is not after",
-    ">": "is after",
-    ">=": "is not before",
-}
+    "=": "{be} {value}", "!=": "{be} known and not {value}",
+    "<": "{be} less than {value}", "<=": "{be} at most {value}",
+    ">": "{be} more than {value}", ">=": "{be} at least {value}",
+    "contains": "contain{s} {value}", "starts with": "start{s} with {value}", "ends with": "end{s} with {value}",
+}  # fmt: skip
+_AGO = {
+    "=": "{be} the day {value} ago", "!=": "{be} known and not the day {value} ago",
+    "<": "lie{s} more than {value} ago", "<=": "lie{s} {value} ago or more",
+    ">": "lie{s} less than {value} ago", ">=": "lie{s} in the last {value}",
+}  # fmt: skip
+_MOMENTS = {
+    "=": "{be} {value}", "!=": "{be} known and not {value}",
+    "<": "lie{s} before {value}", "<=": "lie{s} not after {value}",
+    ">": "lie{s} after {value}", ">=": "lie{s} not before {value}",
+}  # fmt: skip
 _COUNTS = {
-    "=": "exactly",
-    "!=": "not exactly",
-    "<": "less than",
-    "<=": "at most",
-    ">": "more than",
-    ">=": "at least",
-}
-_MEASURES = {
-    "sum": "the sum of {property} over {events}",
-    "average": "the average {property} of {events}",
-    "minimum": "the smallest {property} of {events}",
-    "maximum": "the largest {property} of {events}",
-}
+    "=": "exactly", "!=": "not exactly", "<": "less than", "<=": "at most", ">": "more than", ">=": "at least",
+}  # fmt: skip
+_MEASURES = {"sum": "total", "average": "average", "minimum": "smallest", "maximum": "largest"}
 _MOVES = {
-    "start": "started the journey",
-    "forward": "moved forward",
-    "back": "went back",
-    "restart": "restarted",
-    "lapse": "lapsed",
-}
+    "start": "started the journey", "forward": "moved forward", "back": "went back",
+    "restart": "restarted", "lapse": "lapsed",
+}  # fmt: skip
+_CHANNELS = {"email": "e-mail", "phone": "phone", "post": "post"}
 
 
 def sentence(node: Any) -> str:
-    """`People who …` with a full stop."""
-    return f"People {_clause(node)}."
+    """`People …` with a full stop."""
+    return f"People {phrase(node)}."
 
 
+@singledispatch
 def phrase(node: Any) -> str:
-    """One condition as a clause without its subject, for tables and lists."""
-    return _clause(node)
-
-
-def _clause(node: Any) -> str:  # noqa: C901, PLR0911, PLR0912 - one arm per kind of node
-    match node:
-        case And():
-            return _join(node.of, "and")
-        case Or():
-            return _join(node.of, "or")
-        case Not():
-            return f"for whom it is not so that they are people {_clause(node.of)}" if _compound(node.of) else (
-                f"not counting those {_clause(node.of)}"
-            )  # fmt: skip
-        case Everyone():
-            return "of every kind"
-        case Trait():
-            return f"whose {_name(node.trait)} {_compared(node)}"
-        case Prediction():
-            return f"whose predicted {_name(node.prediction)} {_compared(node)}"
-        case Event():
-            return _event(node)
-        case Sequence():
-            return _sequence(node)
-        case Stage():
-            return _stage(node)
-        case Transition():
-            return _transition(node)
-        case SegmentRef():
-            return f"in the segment {node.key}"
-        case Consent():
-            said = {"given": "who agreed to", "refused": "who refused", "unknown": "who never said anything about"}
-            return f"{said[node.state]} {node.purpose}"
-        case Reachable():
-            return f"who can be reached by {node.channel}" + (f" for {node.purpose}" if node.purpose else "")
-        case Sample():
-            return f"drawn by hash {_quoted(node.salt)} from {node.from_percent:g} % to {node.to_percent:g} % of all profiles"
-        case Rank():
-            of = f" among people {_clause(node.among)}" if node.among is not None else ""
-            return f"in the {node.side} {node.percent:g} % by {_name(node.trait)}{of}"
-        case Experiment():
-            arm = f", arm {_quoted(node.arm)}" if node.arm is not None else ""
-            return f"assigned to the experiment {_quoted(node.experiment)}{arm}"
+    """One condition as what follows `People`, for tables and lists too."""
     raise TypeError(f"no phrase for {type(node).__name__}")
 
 
-def _join(nodes: tuple[Any, ...], word: str) -> str:
-    parts = [f"({_clause(node)})" if _compound(node) else _clause(node) for node in nodes]
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {word} {parts[-1]}"
+@phrase.register
+def _(node: And) -> str:
+    return _joined(node.of, "and")
 
 
-def _compound(node: Any) -> bool:
-    return isinstance(node, And | Or) and len(node.of) > 1
+@phrase.register
+def _(node: Or) -> str:
+    return _joined(node.of, "or")
 
 
-def _event(node: Event) -> str:
+@phrase.register
+def _(node: Not) -> str:
+    inner = phrase(node.of)
+    if isinstance(node.of, SegmentRef | Rank | Sample | Experiment | Consent | Reachable | Sequence):
+        return f"not {inner}"
+    return f"except those ({inner})" if _compound(node.of) else f"except those {inner}"
+
+
+@phrase.register
+def _(_: Everyone) -> str:
+    return "of every kind"
+
+
+@phrase.register
+def _(node: Trait) -> str:
+    if node.op == "=" and isinstance(node.value, bool):
+        name = node.trait.removeprefix("is_").replace("_", " ")
+        return f"who are {'' if node.value else 'not '}{name}" if node.trait.startswith("is_") else (
+            f"with {name}" if node.value else f"known to be without {name}"
+        )  # fmt: skip
+    return f"whose {_name(node.trait)} {_test(node, _name(node.trait))}"
+
+
+@phrase.register
+def _(node: Prediction) -> str:
+    return f"whose predicted {_name(node.prediction)} {_test(node)}"
+
+
+@phrase.register
+def _(node: Event) -> str:
     events, window = _events(node), _window(node.window)
-    if node.measure == "count":
-        if node.op == "=" and node.value == 0:
-            return f"without any {events}{window}"
-        if node.op == ">=" and node.value == 1:
-            return f"with {events}{window}"
-        return f"with {_number(node)} times {events}{window}"
-    if node.measure == "days":
-        return f"with {events} on {_number(node)} days{window}"
+    if node.measure in ("count", "days"):
+        return _counted(node, events, window)
     if node.measure in ("first", "last"):
-        if node.of_property is None:
-            return f"whose {node.measure} {events}{window} {_compared(node)}"
-        return f"whose {node.measure} known {_name(node.of_property)} of {events}{window} {_compared(node)}"
-    said = _MEASURES[node.measure].format(property=_name(node.of_property or ""), events=events)
-    return f"for whom {said}{window} {_compared(node)}"
+        what = f"known {_name(node.of_property)} of {events}" if node.of_property is not None else events
+        return f"whose {node.measure} {what}{window} {_test(node)}"
+    return f"whose {_MEASURES[node.measure]} {_name(node.of_property or '')} of {events}{window} {_test(node)}"
 
 
-def _number(node: Compared | Transition) -> str:
-    values = node.value if isinstance(node.value, tuple) else (node.value,)
-    if node.op == "between":
-        return f"{values[0]} to {values[1]}"
-    if node.op in ("in", "not in"):
-        return f"{'' if node.op == 'in' else 'not '}{' or '.join(str(value) for value in values)}"
-    return f"{_COUNTS[node.op]} {values[0]}" if node.op in _COUNTS else node.op
-
-
-def _events(match: Match) -> str:
-    name = _quoted(match.event or match.touchpoint) if match.event or match.touchpoint else "any event"
-    filters = " and ".join(f"{_name(one.property)} {_compared(one)}" for one in match.where)
-    return f"{name} (where {filters})" if filters else name
-
-
-def _sequence(node: Sequence) -> str:
+@phrase.register
+def _(node: Sequence) -> str:
     parts = [_events(node.steps[0])]
     for step in node.steps[1:]:
         within = f" within {moments.duration_words(step.within)}" if step.within is not None else ""
-        without = f" without {_events(step.without)} between" if step.without is not None else ""
+        without = f" with no {_events(step.without)} between" if step.without is not None else ""
         parts.append(f"then {_events(step)}{within}{without}")
     return f"with {', '.join(parts)}{_window(node.window)}"
 
 
-def _stage(node: Stage) -> str:
+@phrase.register
+def _(node: Stage) -> str:
     where = " or ".join(node.stages)
     if node.time is None:
         return f"whose stage is {where}"
@@ -184,7 +139,8 @@ def _stage(node: Stage) -> str:
     return f"whose stage is {where} {words[node.time.op]} {moments.duration_words(node.time.value)}"
 
 
-def _transition(node: Transition) -> str:
+@phrase.register
+def _(node: Transition) -> str:
     move = _MOVES[node.move] if node.move is not None else "changed stage"
     ends = (f" from {node.from_stage}" if node.from_stage else "") + (f" to {node.to_stage}" if node.to_stage else "")
     window = _window(node.window)
@@ -192,11 +148,86 @@ def _transition(node: Transition) -> str:
         return f"who {move}{ends}{window}"
     if (node.op, node.value) == ("=", 0):
         return f"who never {move}{ends}{window}"
-    return f"who {move}{ends} {_number_of(node)} times{window}"
+    return f"who {move}{ends} {_COUNTS[node.op]} {_times(node.value)}{window}"
 
 
-def _number_of(node: Transition) -> str:
-    return f"{_COUNTS[node.op]} {node.value}"
+@phrase.register
+def _(node: SegmentRef) -> str:
+    return f"in the segment {node.key}"
+
+
+@phrase.register
+def _(node: Consent) -> str:
+    said = {"given": "agreeing to", "refused": "refusing", "unknown": "without a word about"}
+    return f"{said[node.state]} {node.purpose}"
+
+
+@phrase.register
+def _(node: Reachable) -> str:
+    purpose = f" for {node.purpose}" if node.purpose is not None else ""
+    return f"reachable by {_CHANNELS[node.channel]}{purpose}"
+
+
+@phrase.register
+def _(node: Sample) -> str:
+    share = f"{node.from_percent:g} % to {node.to_percent:g} %" if node.from_percent else f"{node.to_percent:g} %"
+    return f"in the {share} drawn as {_quoted(node.salt)}"
+
+
+@phrase.register
+def _(node: Rank) -> str:
+    of = f" among people {phrase(node.among)}" if node.among is not None else ""
+    text = f"in the {node.side} {node.percent:g} % by {_name(node.trait)}{of}"
+    return f"({text})" if of else text
+
+
+@phrase.register
+def _(node: Experiment) -> str:
+    arm = f", arm {_quoted(node.arm)}" if node.arm is not None else ""
+    return f"assigned to the experiment {_quoted(node.experiment)}{arm}"
+
+
+def _joined(nodes: tuple[Any, ...], word: str) -> str:
+    parts = [f"({phrase(node)})" if _compound(node) else phrase(node) for node in nodes]
+    if len(parts) == 1:
+        return parts[0]
+    # With more than two, each "and" stays before its part, so that nothing is read as a mere list.
+    return f" {word} ".join(parts) if len(parts) == 2 else f", {word} ".join(parts)
+
+
+def _compound(node: Any) -> bool:
+    return isinstance(node, And | Or) and len(node.of) > 1
+
+
+def _counted(node: Event, events: str, window: str) -> str:
+    if node.measure == "days":
+        return f"with {events} on {_number(node)} days{window}"
+    if node.op == "=" and node.value == 0:
+        return f"without {events}{window}"
+    if node.op == ">=" and node.value == 1:
+        return f"with {events}{window}"
+    return f"with {events} {_number(node)} times{window}"
+
+
+def _number(node: Event) -> str:
+    values = node.value if isinstance(node.value, tuple) else (node.value,)
+    if node.op == "between":
+        return f"{values[0]} to {values[1]}"
+    listed = " or ".join(str(value) for value in values)
+    if node.op in ("in", "not in"):
+        return listed if node.op == "in" else f"neither {listed}"
+    return f"{_COUNTS[node.op]} {listed}" if node.op in _COUNTS else f"a number that {node.op} of"
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
+
+
+def _events(match: Match) -> str:
+    named = match.event if match.touchpoint is None else match.touchpoint
+    name = _quoted(named) if named is not None else "any event"
+    filters = " and ".join(f"{_name(one.property)} {_test(one, _name(one.property))}" for one in match.where)
+    return f"{name} (where {filters})" if filters else name
 
 
 def _window(window: Window | None) -> str:
@@ -204,41 +235,44 @@ def _window(window: Window | None) -> str:
         return ""
     if window.last is not None:
         return f" in the last {moments.duration_words(window.last)}"
-    since = f" since {_moment(window.since)}" if window.since is not None else ""
-    return since + (f" before {_moment(window.until)}" if window.until is not None else "")
+    since = f" since {_value(window.since, moment=True)}" if window.since is not None else ""
+    return since + (f" before {_value(window.until, moment=True)}" if window.until is not None else "")
 
 
-def _compared(test: Compared) -> str:
+def _test(test: Compared, name: str = "") -> str:
+    words = name.split(" ")
+    plural = any(word.endswith("s") and not word.endswith("ss") for word in (words[0], words[-1]))
+    be, s = ("are", "") if plural else ("is", "s")
     if test.op in ("is missing", "is known"):
-        return test.op
+        return f"{be} {'missing' if test.op == 'is missing' else 'known'}"
     values = test.value if isinstance(test.value, tuple) else (test.value,)
     if test.op == "between":
-        return f"is between {_value(values[0])} and {_value(values[1])}"
+        return f"{be} between {_value(values[0])} and {_value(values[1])}"
     if test.op in ("in", "not in"):
         listed = ", ".join(_value(value) for value in values)
-        return f"is one of {listed}" if test.op == "in" else f"is known and none of {listed}"
-    words = _TIMES if isinstance(values[0], Ago) else _COMPARISONS
-    return f"{words[test.op]} {_value(values[0])}"
+        return f"{be} one of {listed}" if test.op == "in" else f"{be} known and none of {listed}"
+    value = values[0]
+    if isinstance(value, Ago):
+        return _AGO[test.op].format(be=be, s=s, value=moments.duration_words(value.ago))
+    said = _MOMENTS if isinstance(value, str) and test.op in ("<", "<=", ">", ">=") else _COMPARISONS
+    template = said[test.op].replace("{be}", be).replace("{s}", s)
+    return template.replace("{value}", _value(value, moment=said is _MOMENTS))
 
 
-def _value(value: Any) -> str:
+def _value(value: Any, *, moment: bool = False) -> str:
     match value:
         case Ago():
-            return _moment(value)
+            return f"{moments.duration_words(value.ago)} ago"
         case bool():
             return "true" if value else "false"
         case str():
-            return _quoted(value)
+            return value if moment else _quoted(value)
     return f"{value}"
 
 
-def _moment(value: Any) -> str:
-    return f"{moments.duration_words(value.ago)} ago" if isinstance(value, Ago) else str(value)
-
-
-def _quoted(text: str | None) -> str:
+def _quoted(text: str) -> str:
     return f"“{text}”"
 
 
 def _name(column: str) -> str:
-    return column.replace("_", " ")
+    return column.removesuffix("_at").replace("_", " ")

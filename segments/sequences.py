@@ -15,30 +15,37 @@ from segments.plan import Plan
 
 
 def matching_sequence(
-    plan: Plan, steps: list[tuple[exp.Expr, Step]], without: list[exp.Expr | None], window: list[exp.Expr]
+    plan: Plan,
+    steps: tuple[Step, ...],
+    matching: list[exp.Expr],
+    without: list[exp.Expr | None],
+    window: list[exp.Expr],
 ) -> exp.Query:
-    """Distinct profile_ids whose events hold all steps in order; `window` bounds every event."""
-    query = _instants(plan, steps, without, window)
-    for number, (_, step) in enumerate(steps):
+    """Distinct profile_ids whose events hold all steps in order.
+
+    `matching` and `without` say which events are a step or an exclusion; `window` bounds every event.
+    """
+    query = _instants(plan, matching, without, window)
+    for number, step in enumerate(steps):
         query = _reach(query, number, step, excluding=without[number] is not None)
     reached = exp.Is(this=sql.column(f"reached_{len(steps) - 1}"), expression=exp.null()).not_()
     return exp.select(sql.column("profile_id")).distinct().from_(query.subquery("steps")).where(reached)
 
 
 def _instants(
-    plan: Plan, steps: list[tuple[exp.Expr, Step]], without: list[exp.Expr | None], window: list[exp.Expr]
+    plan: Plan, matching: list[exp.Expr], without: list[exp.Expr | None], window: list[exp.Expr]
 ) -> exp.Select:
     """One row per profile and instant at which any step or exclusion matches, with a flag for each."""
-    flags = {f"step_{number}": matching for number, (matching, _) in enumerate(steps)}
-    flags |= {f"without_{number}": matching for number, matching in enumerate(without) if matching is not None}
+    flags = {f"step_{number}": one for number, one in enumerate(matching)}
+    flags |= {f"without_{number}": one for number, one in enumerate(without) if one is not None}
     keys = [sql.column("profile_id"), sql.column("occurred_at")]
     query = exp.select(*[key.copy() for key in keys]).from_(plan.table("touchpoints"))
-    for name, matching in flags.items():
-        flag = exp.LogicalOr(this=sql.known_true(matching.copy()))
+    for name, one in flags.items():
+        flag = exp.LogicalOr(this=sql.known_true(one.copy()))
         query.select(exp.alias_(flag, name, quoted=True), copy=False)
     query.where(exp.LTE(this=keys[1].copy(), expression=sql.timestamp(plan.as_of)), copy=False)
     query.where(*[bound.copy() for bound in window], copy=False)
-    query.where(sql.any_of([matching.copy() for matching in flags.values()]), copy=False)
+    query.where(sql.any_of([one.copy() for one in flags.values()]), copy=False)
     plan.restrict_inside(query)
     return query.group_by(*keys, copy=False)
 

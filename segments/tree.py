@@ -64,7 +64,7 @@ def raw_problem(where: Any) -> Problem | None:
         if depth == MAX_DEPTH - 1:
             return Problem(
                 below[0][0],
-                f"conditions are nested deeper than {MAX_DEPTH} levels; list those of one kind side by side in one `of`.",
+                f"conditions are nested deeper than {MAX_DEPTH} levels; put those of one kind side by side.",
             )
         level = below
     return None
@@ -96,8 +96,8 @@ class _Expansion:
                 below_size, below_depth = self._follow(node.key, path, trail)
                 size, depth = size + below_size, max(depth, level + below_depth)
         if size > MAX_NODES or depth > MAX_EXPANDED_DEPTH:
-            raise self._error("where", f"with the segments it refers to it has {size:,} conditions, nested {depth} deep;"
-                              f" at most {MAX_NODES:,} and {MAX_EXPANDED_DEPTH}.")  # fmt: skip
+            whole = f"with the segments it refers to it has {size:,} conditions, nested {depth} deep"
+            raise self._error("where", f"{whole}; at most {MAX_NODES:,} and {MAX_EXPANDED_DEPTH}.")
         self._known[definition.key] = (size, depth)
         return size, depth
 
