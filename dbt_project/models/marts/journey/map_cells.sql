@@ -120,6 +120,7 @@ moves as (
 
 ),
 
+-- a lapse ends a stay by rule and not by a person, so it says nothing about how long people take
 time_in_stage as (
 
     {% for key, share in [("p25", 0.25), ("p50", 0.5), ("p75", 0.75)] %}
@@ -131,6 +132,7 @@ time_in_stage as (
         {{ quantile("days_in_from", share) }} as value,
         count(*) as n
     from transitions
+    where move <> 'lapse'
     group by from_stage
 
     {{ "union all" if not loop.last }}
