@@ -22,7 +22,7 @@ class Frozen(BaseModel):
 
 
 class Measure(Frozen):
-    """One number: `value` in `unit`, from `n` observations, `low`..`high` its 95 % interval (null where none applies)."""
+    """One number: `value` in `unit` from `n` observations; `low`..`high` is its 95 % interval or null."""
 
     value: float | None
     n: int

@@ -40,8 +40,8 @@ STAYS = """stays as (
     inner join people using (profile_id)
     inner join marts.journey_stages as s on e.stage = s.stage
     where e.entered_at <= $until
-    qualify coalesce(e.left_at, $until) >= $since
     window later as (partition by e.profile_id order by e.episode_number)
+    qualify coalesce(e.left_at, $until) >= $since
 )"""
 
 

@@ -42,7 +42,7 @@ def difference(hits_a: float, n_a: float, hits_b: float, n_b: float, z: float = 
 
 
 def two_sided_p(estimate: float, error: float) -> float:
-    """p value of a normal test that the estimate is zero; a zero error decides by the estimate alone."""
+    """Probability under a normal test that the estimate is zero; a zero error decides by the estimate alone."""
     if error <= 0 or not math.isfinite(error):
         return 1.0
     return math.erfc(abs(estimate / error) / math.sqrt(2))

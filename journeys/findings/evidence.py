@@ -1,8 +1,8 @@
 """Comparable units for each probe: who was exposed, who was not, what followed, and what else differed.
 
-SQL only. Every query returns one row per unit (a ticket, a visit, a person of an experiment): profile_id, exposed,
-defected, and the context at that moment (`x_*`, categories) that the adjusted effect holds equal. Context looks only
-backwards from the moment of the unit.
+SQL only. Every query returns one row per unit (a ticket, a visit): profile_id, exposed, defected, the orders that
+followed within the horizon (null where it has not passed yet), and the context at that moment (`x_*`, categories) that
+the adjusted effect holds equal. Context looks only backwards from the moment of the unit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ units as (
         t.profile_id,
         t.created_at as moment,
         t.exposed,
-        coalesce(t.channel, 'unknown') as x_kind
+        coalesce(t.channel, 'unknown') as x_channel,
+        'none' as x_device
     from tickets as t
 )"""
 
@@ -68,17 +69,8 @@ units as (
         profile_id,
         moment,
         coalesce(exposed_at < coalesce(ordered_at, timestamp '9999-01-01'), false) as exposed,
-        {kind} as x_kind
-    from visits
-    where {eligible}
-)"""
-)
-
-DEVICE_UNITS = (
-    VISITS
-    + """,
-units as (
-    select row_number() over () as unit, profile_id, moment, device = $device as exposed, channel as x_kind
+        channel as x_channel,
+        device as x_device
     from visits
 )"""
 )
@@ -90,7 +82,11 @@ select
     u.profile_id,
     u.exposed,
     not coalesce(n.next_at <= u.moment + to_days($days), false) as defected,
-    u.x_kind,
+    case
+        when u.moment <= $until - to_days($horizon) then coalesce(h.purchase_number, 0) - coalesce(p.purchase_number, 0)
+    end as orders,
+    u.x_channel,
+    u.x_device,
     coalesce(e.stage, 'none') as x_stage,
     case
         when coalesce(p.purchase_number, 0) <= 2 then coalesce(p.purchase_number, 0)::varchar
@@ -107,13 +103,18 @@ select
     date_trunc('quarter', u.moment)::varchar as x_quarter
 from units as u
 asof left join bought as p on u.profile_id = p.profile_id and u.moment >= p.occurred_at
+asof left join bought as h on u.profile_id = h.profile_id and u.moment + to_days($horizon) >= h.occurred_at
 asof left join upcoming as n on u.profile_id = n.profile_id and u.moment < n.next_at
 asof left join marts.stage_episodes as e on u.profile_id = e.profile_id and u.moment > e.entered_at
 order by u.unit
 """
 
 BOUGHT = """bought as (
-    select profile_id, occurred_at, purchase_number from marts.purchases
+    select
+        profile_id,
+        occurred_at,
+        row_number() over (partition by profile_id order by occurred_at, purchase_id) as purchase_number
+    from marts.purchases
     where profile_id is not null and occurred_at <= $until
 ),
 upcoming as (
@@ -123,7 +124,7 @@ upcoming as (
 EXPERIMENTS = """
 with {people},
 arms as (
-    select x.experiment, x.profile_id, x.arm
+    select x.experiment, x.profile_id, x.arm, x.assigned_at
     from marts.experiments as x
     inner join people using (profile_id)
     where x.assigned_at >= $since and x.assigned_at <= $until
@@ -131,40 +132,43 @@ arms as (
     qualify count(distinct x.arm) over (partition by x.experiment, x.profile_id) = 1
         and row_number() over (partition by x.experiment, x.profile_id order by x.assigned_at) = 1
 ),
-bought as (
-    select profile_id, count(*) as purchases from marts.purchases
-    where profile_id is not null and occurred_at <= $until
-    group by profile_id
+later as (
+    select
+        a.experiment,
+        a.profile_id,
+        a.arm,
+        a.assigned_at <= $until - to_days($horizon) as followed,
+        count(p.purchase_id) as purchases,
+        count(p.purchase_id) filter (
+            p.occurred_at > a.assigned_at and p.occurred_at <= a.assigned_at + to_days($horizon)
+        ) as orders
+    from arms as a
+    inner join marts.purchases as p on a.profile_id = p.profile_id and p.occurred_at <= $until
+    group by a.experiment, a.profile_id, a.arm, a.assigned_at
 )
-select a.experiment, a.arm, count(*) as people, count(*) filter (b.purchases >= 2) as repeated
-from arms as a
-inner join bought as b using (profile_id)
-group by a.experiment, a.arm
-order by a.experiment, a.arm
+select
+    experiment,
+    arm,
+    count(*) as people,
+    count(*) filter (purchases >= 2) as repeated,
+    count(*) filter (followed) as followed,
+    avg(orders) filter (followed) as orders,
+    var_samp(orders) filter (followed) as orders_variance
+from later
+group by experiment, arm
+order by experiment, arm
 """
-
-DEVICES = (
-    "with {people},\n"
-    + VISITS
-    + "\nselect device, count(*) as visits from visits group by device having count(*) >= 30 order by visits desc, device"
-)
 
 
 def ticket_sql(exposure: str) -> str:
-    """Units of tickets: `exposure` is a key of TICKET_EXPOSURES. Parameters: since, until, days."""
+    """Units of tickets: `exposure` is a key of TICKET_EXPOSURES. Parameters: since, until, days, horizon."""
     exposed, eligible = TICKET_EXPOSURES[exposure]
     return _query(TICKET_UNITS.replace("{exposed}", exposed).replace("{eligible}", eligible))
 
 
-def visit_sql(*, one_device: bool) -> str:
-    """Units of visits. Parameters: since, until, days, among, exposed, and device when `one_device`."""
-    units = VISIT_UNITS.replace("{kind}", "channel" if one_device else "device")
-    return _query(units.replace("{eligible}", "device = $device" if one_device else "true"))
-
-
-def device_sql() -> str:
-    """Units of visits by device. Parameters: since, until, days, among, exposed (ignored, give []), device."""
-    return _query(DEVICE_UNITS)
+def visit_sql() -> str:
+    """Units of visits. Parameters: since, until, days, horizon, among, exposed."""
+    return _query(VISIT_UNITS)
 
 
 def _query(units: str) -> str:

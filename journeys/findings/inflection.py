@@ -6,6 +6,7 @@ The crude effect is the difference of two shares; the adjusted one comes from a 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ import pandas as pd
 from journeys import statistics
 from journeys.findings import evidence, words
 from journeys.findings.model import Finding, Findings
-from journeys.findings.probes import DeviceProbe, Probes, TicketProbe, VisitProbe, load_probes
+from journeys.findings.probes import Probes, load_probes
 from journeys.measures import Effect, Query
 from journeys.scope import Scope, traced
 
@@ -24,89 +25,82 @@ FALSE_DISCOVERY_RATE = 0.05
 # Fewer units than this on either side say nothing that a map should repeat.
 LEAST_UNITS = 30
 LEAST_CASES = 5
+# Days over which findings with different outcomes are compared, in purchases.
+HORIZON = 180
 
 
 @dataclass(frozen=True)
 class _Question:
-    """A probe made concrete: one query, one hypothesis."""
+    """One hypothesis: which units are exposed, among which."""
 
     key: str
     subject: str
     days: int
-    stage: str
-    sql: str
-    values: dict[str, Any]
+    stage: str | None
+    query: str
+    units: pd.DataFrame
     device: str | None = None
 
 
 def search(connection: duckdb.DuckDBPyConnection, scope: Scope, probes: Probes | None = None) -> Findings:
     """Everything the probes and the experiments in the data say, corrected together (Benjamini-Hochberg)."""
-    chosen = probes or load_probes()
     queries: dict[str, Query] = {}
-    findings: list[Finding] = []
-    p_values: list[float | None] = []
-    for question in _questions(connection, scope, chosen):
-        finding, p_value = _measure(connection, scope, question, queries)
-        findings.append(finding)
-        p_values.append(p_value)
-    for finding, p_value in _experiments(connection, scope, queries):
-        findings.append(finding)
-        p_values.append(p_value)
-    tested = [index for index, p_value in enumerate(p_values) if p_value is not None]
-    adjusted = statistics.benjamini_hochberg([p for p in p_values if p is not None])
-    for index, q_value in zip(tested, adjusted, strict=True):
-        found = q_value <= FALSE_DISCOVERY_RATE
-        findings[index] = findings[index].model_copy(update={"q_value": q_value, "discovered": found})
-    findings.sort(key=lambda finding: (not finding.discovered, -finding.strength, finding.key))
+    answers = [_measure(question) for question in _questions(connection, scope, probes or load_probes(), queries)]
+    answers += _experiments(connection, scope, queries)
+    tested = [p_value for _, p_value in answers if p_value is not None]
+    corrected = iter(statistics.benjamini_hochberg(tested))
+    findings = []
+    for finding, p_value in answers:
+        q_value = next(corrected) if p_value is not None else None
+        update = {
+            "q_value": q_value,
+            "discovered": q_value is not None and q_value <= FALSE_DISCOVERY_RATE,
+            "sentence": words.sentence(finding),
+        }
+        findings.append(finding.model_copy(update=update))
+    findings.sort(key=lambda finding: (not finding.discovered, -finding.sureness * finding.people, finding.key))
     return Findings(
         false_discovery_rate=FALSE_DISCOVERY_RATE, tested=len(tested), findings=tuple(findings), queries=queries
     )
 
 
-def _questions(connection: duckdb.DuckDBPyConnection, scope: Scope, probes: Probes) -> list[_Question]:
-    questions = [_ticket(probe) for probe in probes.tickets]
+def _questions(
+    connection: duckdb.DuckDBPyConnection, scope: Scope, probes: Probes, queries: dict[str, Query]
+) -> Iterator[_Question]:
+    def collect(key: str, sql: str, **values: Any) -> pd.DataFrame:
+        text = scope.render(sql)
+        bound = {**scope.parameters, "horizon": HORIZON, **values}
+        queries[key] = traced(text, bound, scope.relation)
+        return connection.execute(text, bound).df()
+
+    for ticket in probes.tickets:
+        units = collect(ticket.key, evidence.ticket_sql(ticket.exposed), days=ticket.days)
+        yield _Question(ticket.key, ticket.key, ticket.days, ticket.stage, ticket.key, units)
     for visit in probes.visits:
-        questions.append(_visit(visit, None))
-        if visit.by == "device":
-            questions += [_visit(visit, device) for device in _devices(connection, scope, visit.among, visit.days)]
+        among, exposed = list(visit.among), list(visit.exposed)
+        units = collect(visit.key, evidence.visit_sql(), days=visit.days, among=among, exposed=exposed)
+        yield _Question(visit.key, visit.key, visit.days, visit.stage, visit.key, units)
+        for device in _devices(units) if visit.by == "device" else ():
+            there = units[units["x_device"] == device].reset_index(drop=True)
+            key = f"{visit.key}:{device}"
+            yield _Question(key, visit.key, visit.days, visit.stage, visit.key, there, device)
     for probe in probes.devices:
-        devices = _devices(connection, scope, probe.among, probe.days)
-        questions += [_device(probe, device) for device in devices if len(devices) > 1]
-    return questions
+        units = collect(probe.key, evidence.visit_sql(), days=probe.days, among=list(probe.among), exposed=[])
+        devices = _devices(units)
+        for device in devices if len(devices) > 1 else ():
+            marked = units.assign(exposed=units["x_device"] == device).drop(columns="x_device")
+            key = f"{probe.key}:{device}"
+            yield _Question(key, probe.key, probe.days, probe.stage, probe.key, marked, device)
 
 
-def _ticket(probe: TicketProbe) -> _Question:
-    sql = evidence.ticket_sql(probe.exposed)
-    return _Question(probe.key, probe.key, probe.days, probe.stage, sql, {"days": probe.days})
+def _devices(units: pd.DataFrame) -> list[str]:
+    """Devices with enough visits to compare, most used first."""
+    counted = units["x_device"].value_counts()
+    return [str(device) for device, visits in counted.items() if visits >= LEAST_UNITS and device != "unknown"]
 
 
-def _visit(probe: VisitProbe, device: str | None) -> _Question:
-    values: dict[str, Any] = {"days": probe.days, "among": list(probe.among), "exposed": list(probe.exposed)}
-    key = probe.key
-    if device:
-        values["device"] = device
-        key = f"{probe.key}:{device}"
-    sql = evidence.visit_sql(one_device=device is not None)
-    return _Question(key, probe.key, probe.days, probe.stage, sql, values, device)
-
-
-def _device(probe: DeviceProbe, device: str) -> _Question:
-    values = {"days": probe.days, "among": list(probe.among), "exposed": [], "device": device}
-    return _Question(f"{probe.key}:{device}", probe.key, probe.days, probe.stage, evidence.device_sql(), values, device)
-
-
-def _devices(connection: duckdb.DuckDBPyConnection, scope: Scope, among: tuple[str, ...], days: int) -> list[str]:
-    rows, _ = scope.fetch(connection, evidence.DEVICES, among=list(among), exposed=[], days=days)
-    return [row["device"] for row in rows if row["device"] != "unknown"]
-
-
-def _measure(
-    connection: duckdb.DuckDBPyConnection, scope: Scope, question: _Question, queries: dict[str, Query]
-) -> tuple[Finding, float | None]:
-    text = scope.render(question.sql)
-    values = {key: value for key, value in {**scope.parameters, **question.values}.items() if f"${key}" in text}
-    units = connection.execute(text, values).df()
-    queries[question.key] = traced(text, values, scope.relation)
+def _measure(question: _Question) -> tuple[Finding, float | None]:
+    units = question.units
     exposed = units["exposed"].to_numpy(dtype=np.float64)
     defected = units["defected"].to_numpy(dtype=np.float64)
     crude = _crude(exposed, defected, units)
@@ -118,14 +112,15 @@ def _measure(
         kind="inflection",
         subject=question.subject,
         outcome=f"no_purchase_{question.days}d",
-        stage=question.stage,
+        stage=question.stage or _usual_stage(units) or "",
         basis="association",
-        sentence=words.inflection(question.key, question.days, crude) if crude else "",
         effect=crude,
         adjusted=adjusted,
+        orders=None if reason else _orders(units),
+        people=int(units.loc[units["exposed"], "profile_id"].nunique()),
         reason=reason,
         details={"device": question.device, "days": question.days},
-        query=question.key,
+        query=question.query,
     )
     return finding, best.p_value if best and not reason else None
 
@@ -167,9 +162,8 @@ def _crude(exposed: statistics.Floats, defected: statistics.Floats, units: pd.Da
 def _adjusted(
     exposed: statistics.Floats, defected: statistics.Floats, units: pd.DataFrame, crude: Effect | None
 ) -> Effect | None:
-    context = [name for name in units.columns if name.startswith("x_")]
-    dummies = pd.get_dummies(units[context], columns=context, drop_first=True, dtype=np.float64)
-    slope = statistics.cluster_slope(defected, exposed, dummies.to_numpy(dtype=np.float64), _people(units))
+    names, context = _context(units)
+    slope = statistics.cluster_slope(defected, exposed, context, _people(units))
     if slope is None or crude is None:
         return None
     return Effect(
@@ -179,8 +173,44 @@ def _adjusted(
         n_exposed=crude.n_exposed,
         n_compared=crude.n_compared,
         p_value=slope.p_value,
-        method=f"linear model beside {', '.join(name[2:] for name in context)}; errors clustered by person",
+        method=f"linear model beside {', '.join(names)}; errors clustered by person",
     )
+
+
+def _orders(units: pd.DataFrame) -> Effect | None:
+    """Gap in purchases per unit over the horizon, from units whose horizon has passed, context held equal."""
+    followed = units[units["orders"].notna()]
+    exposed = followed["exposed"].to_numpy(dtype=np.float64)
+    n_exposed = int(exposed.sum())
+    if min(n_exposed, len(exposed) - n_exposed) < LEAST_UNITS:
+        return None
+    orders = followed["orders"].to_numpy(dtype=np.float64)
+    slope = statistics.cluster_slope(orders, exposed, _context(followed)[1], _people(followed))
+    if slope is None:
+        return None
+    return Effect(
+        value=slope.value,
+        low=slope.low,
+        high=slope.high,
+        n_exposed=n_exposed,
+        n_compared=len(exposed) - n_exposed,
+        p_value=slope.p_value,
+        method=f"purchases per unit within {HORIZON} days; linear model, errors clustered by person",
+    )
+
+
+def _context(units: pd.DataFrame) -> tuple[list[str], statistics.Floats]:
+    names = [name for name in units.columns if name.startswith("x_") and units[name].nunique() > 1]
+    if not names:
+        return [], np.empty((len(units), 0))
+    dummies = pd.get_dummies(units[names], columns=names, drop_first=True, dtype=np.float64)
+    return [name[2:] for name in names], dummies.to_numpy(dtype=np.float64)
+
+
+def _usual_stage(units: pd.DataFrame) -> str | None:
+    """The stage in which most exposed units happened."""
+    stages = units.loc[units["exposed"] & (units["x_stage"] != "none"), "x_stage"]
+    return str(stages.mode().iloc[0]) if len(stages) else None
 
 
 def _people(units: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -190,7 +220,7 @@ def _people(units: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.int64]]:
 def _experiments(
     connection: duckdb.DuckDBPyConnection, scope: Scope, queries: dict[str, Query]
 ) -> list[tuple[Finding, float | None]]:
-    rows, query = scope.fetch(connection, evidence.EXPERIMENTS)
+    rows, query = scope.fetch(connection, evidence.EXPERIMENTS, horizon=HORIZON)
     queries["experiments"] = query
     results = []
     for name in sorted({row["experiment"] for row in rows}):
@@ -228,10 +258,29 @@ def _uplift(name: str, arm: str, row: dict[str, Any], control: dict[str, Any]) -
         outcome="repeat_purchase",
         stage="use",
         basis="randomised",
-        sentence=words.uplift(name, effect),
         effect=effect,
+        orders=_order_uplift(row, control),
+        people=n_b,
         reason=None if enough else f"Too few to compare: {n_a} and {n_b} people; {LEAST_UNITS} each are needed.",
         details={"experiment": name, "arm": arm},
         query="experiments",
     )
     return finding, effect.p_value if enough else None
+
+
+def _order_uplift(row: dict[str, Any], control: dict[str, Any]) -> Effect | None:
+    """Difference of mean purchases over the horizon between random arms (Welch, normal approximation)."""
+    n_a, n_b = row["followed"], control["followed"]
+    if min(n_a, n_b) < LEAST_UNITS:
+        return None
+    value = row["orders"] - control["orders"]
+    error = float(np.sqrt(row["orders_variance"] / n_a + control["orders_variance"] / n_b))
+    return Effect(
+        value=value,
+        low=value - statistics.Z95 * error,
+        high=value + statistics.Z95 * error,
+        n_exposed=n_a,
+        n_compared=n_b,
+        p_value=statistics.two_sided_p(value, error),
+        method=f"purchases per person within {HORIZON} days of assignment, difference of means",
+    )

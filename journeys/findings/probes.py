@@ -24,8 +24,7 @@ class TicketProbe(Frozen):
     key: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     exposed: Literal["slow", "bad_rating"]
     days: int = Field(ge=1, le=3650)
-    stage: str
-    negative: bool = True
+    stage: str | None = None
 
 
 class VisitProbe(Frozen):

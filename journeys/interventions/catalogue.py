@@ -1,0 +1,87 @@
+"""The texts of interventions, and what people filled in: read from YAML, merged by key, written back by key.
+
+The shipped catalogue is `catalogue.yaml`; an own file may change entries (same key) and add new ones.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from cdp.errors import ConfigurationError, InputError
+from journeys.measures import Frozen
+
+SHIPPED = Path(__file__).with_name("catalogue.yaml")
+
+
+class Entry(Frozen):
+    """One intervention as people know it, before anything is measured."""
+
+    key: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    finding: str
+    title: dict[str, str] = Field(min_length=1)
+    segment: str | None = None
+    investment: str | None = Field(None, max_length=200)
+    difficulty: Literal[1, 2, 3] | None = None
+    period_days: int | None = Field(None, ge=1, le=3650)
+
+    def named(self, lang: str) -> str:
+        """The title in a language, in English where that is missing."""
+        return self.title.get(lang) or self.title.get("en") or next(iter(self.title.values()))
+
+
+def load(own: Path | None = None) -> tuple[Entry, ...]:
+    """The shipped entries, changed and extended by those of `own` when it exists."""
+    merged = {str(entry["key"]): entry for entry in _entries(SHIPPED)}
+    if own is not None and own.exists():
+        for entry in _entries(own):
+            merged[str(entry.get("key"))] = {**merged.get(str(entry.get("key")), {}), **entry}
+    return tuple(_validated(entry, own or SHIPPED) for entry in merged.values())
+
+
+def edit(own: Path, key: str, changes: dict[str, Any]) -> Entry:
+    """Keep what a person filled in for one intervention in the file `own`; returns the entry as it is now."""
+    allowed = {"investment", "difficulty", "period_days", "title", "segment"}
+    unknown = sorted(set(changes) - allowed)
+    if unknown:
+        raise InputError(f"`{unknown[0]}` cannot be edited; {', '.join(sorted(allowed))} can.")
+    known = {entry.key: entry for entry in load(own)}
+    if key not in known:
+        raise InputError(f"There is no intervention `{key}`; known are {', '.join(sorted(known))}.")
+    kept = {str(entry["key"]): entry for entry in _entries(own)} if own.exists() else {}
+    kept[key] = {**kept.get(key, {"key": key}), **changes}
+    try:
+        entry = Entry.model_validate({**known[key].model_dump(), **kept[key]})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"`{first['loc'][0]}` is wrong: {first['msg']}.") from None
+    own.parent.mkdir(parents=True, exist_ok=True)
+    draft = own.with_suffix(".draft")
+    draft.write_text(
+        yaml.safe_dump({"interventions": list(kept.values())}, allow_unicode=True, sort_keys=False), encoding="utf-8"
+    )
+    draft.replace(own)
+    return entry
+
+
+def _entries(path: Path) -> list[dict[str, Any]]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path} is not YAML: {str(error).splitlines()[0]}.") from None
+    entries = content.get("interventions", []) if isinstance(content, dict) else None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) and "key" in entry for entry in entries):
+        raise ConfigurationError(f"{path} must hold a list `interventions` of entries with a `key`.")
+    return entries
+
+
+def _validated(entry: dict[str, Any], path: Path) -> Entry:
+    try:
+        return Entry.model_validate(entry)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"{path}: `{entry.get('key')}`: `{place}` is wrong: {first['msg']}.") from None

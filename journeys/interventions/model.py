@@ -1,0 +1,45 @@
+"""What an intervention is: what to change, where, for whom, what it may be worth, what it takes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from journeys.findings.model import Basis
+from journeys.measures import Effect, Frozen, Measure
+
+
+class EffectOnPeople(Frozen):
+    """The gap an intervention tries to close, as a share, with its 95 % interval and how many it was measured on."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    outcome: str
+    rate_exposed: float | None = None
+    rate_compared: float | None = None
+
+
+class Intervention(Frozen):
+    """One row of "what to do first".
+
+    `people` is how many were affected in the period; `effect` the measured gap; `worth` the purchases at stake within
+    180 days: closing the gap whole would win them, so it is an upper bound. Investment, difficulty (1 to 3) and period
+    (days until it works) belong to the user and are null until filled in. `priority` is value for effort.
+    """
+
+    key: str
+    title: str
+    stage: str
+    people: int
+    effect: EffectOnPeople
+    worth: Measure
+    basis: Basis
+    wording: str
+    finding: str
+    segment: str | None = None
+    investment: str | None = None
+    difficulty: Literal[1, 2, 3] | None = None
+    period_days: int | None = None
+    priority: float
+    adjusted: Effect | None = None

@@ -1,0 +1,89 @@
+"""A journey map as a spreadsheet: the page as a matrix, every number with its n and interval, the SQL behind them.
+
+Text cells are written as text, so that nothing from the data can become a formula.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+from journeys.map.content import JourneyMap
+from journeys.map.words import Words
+
+
+def workbook(shown: JourneyMap) -> bytes:
+    """An .xlsx file with the sheets Map, Numbers, Interventions and Queries."""
+    from openpyxl import Workbook
+
+    book = Workbook()
+    page = book.active
+    assert page is not None  # noqa: S101 - a new workbook has a sheet
+    page.title = "Map"
+    _fill(page, _matrix(shown), widths=(24, 18), frozen="B3")
+    numbers: list[list[Any]] = [["number", "value", "n", "low", "high", "unit", "query"]]
+    numbers += [[key, each.value, each.n, each.low, each.high, each.unit, each.query] for key, each in shown.numbers()]
+    _fill(book.create_sheet("Numbers"), numbers, widths=(40, 14), frozen="A2")
+    _fill(book.create_sheet("Interventions"), _interventions(shown), widths=(44, 16), frozen="A2")
+    queries: list[list[Any]] = [["query", "models", "parameters", "sql"]]
+    for name, query in shown.queries.items():
+        bound = "; ".join(f"{key} = {value}" for key, value in query.parameters.items())
+        queries.append([name, ", ".join(query.models), bound, query.sql])
+    _fill(book.create_sheet("Queries"), queries, widths=(24, 40), frozen="A2")
+    stream = BytesIO()
+    book.save(stream)
+    return stream.getvalue()
+
+
+def _matrix(shown: JourneyMap) -> list[list[Any]]:
+    words = Words(shown.lang)
+    columns = shown.stages
+    rows: list[list[Any]] = [[shown.headline.sentence], ["", *(words.stage(c.stage, c.label)[0] for c in columns)]]
+    rows.append([words("people"), *(column.reached.value for column in columns)])
+    rows.append([words("now", n="").strip(), *(column.now.value for column in columns)])
+    for move in dict.fromkeys(move for column in columns for move in column.moves):
+        cells = (column.moves[move].value if move in column.moves else None for column in columns)
+        rows.append([f"{words('moves')}: {words(f'move.{move}')}", *cells])
+    rows += [
+        [f"{words('time')} {mark}", *(getattr(column.time, mark).value for column in columns)]
+        for mark in ("p25", "p50", "p75")
+    ]
+    rows.append([words("feeling"), *(column.feeling.value for column in columns)])
+    rows.append([f"{words('feeling')}: n", *(column.feeling.n for column in columns)])
+    rows.append([words("service"), *(column.service.people.value for column in columns)])
+    kinds = dict.fromkeys((each.type, each.label) for column in columns for each in column.touchpoints)
+    for kind, label in kinds:
+        found = [{each.type: each.people.value for each in column.touchpoints}.get(kind) for column in columns]
+        rows.append([f"{words('touchpoints')}: {words.touchpoint(kind, label)}", *found])
+    return rows
+
+
+def _interventions(shown: JourneyMap) -> list[list[Any]]:
+    names = ["title", "key", "stage", "people", "basis", "outcome", "gap", "gap low", "gap high", "n", "at stake",
+             "at stake low", "at stake high", "investment", "difficulty", "period (days)", "priority",
+             "wording"]  # fmt: skip
+    rows: list[list[Any]] = [list(names)]
+    for row in shown.interventions:
+        effect, worth = row.effect, row.worth
+        rows.append([row.title, row.key, row.stage, row.people, row.basis, effect.outcome, effect.value, effect.low,
+                     effect.high, effect.n, worth.value, worth.low, worth.high, row.investment, row.difficulty,
+                     row.period_days, row.priority, row.wording])  # fmt: skip
+    return rows
+
+
+def _fill(sheet: Any, rows: list[list[Any]], *, widths: tuple[int, int], frozen: str) -> None:
+    from openpyxl.styles import Font
+    from openpyxl.utils import get_column_letter
+
+    for y, row in enumerate(rows, start=1):
+        for x, value in enumerate(row, start=1):
+            if value is None:
+                continue
+            cell = sheet.cell(row=y, column=x, value=value)
+            if isinstance(value, str):
+                cell.data_type = "s"
+            if y <= int(frozen[1:]) - 1:
+                cell.font = Font(bold=True)
+    for x in range(1, max((len(row) for row in rows), default=1) + 1):
+        sheet.column_dimensions[get_column_letter(x)].width = widths[0] if x == 1 else widths[1]
+    sheet.freeze_panes = frozen

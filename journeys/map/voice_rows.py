@@ -1,0 +1,118 @@
+"""Rows about experience: how people feel, what they touch, how service answers them.
+
+Feeling is drawn as measured: one point per stage with its interval, straight lines between neighbours that both have
+ratings, nothing where there are none.
+"""
+
+from __future__ import annotations
+
+from journeys.map import fonts
+from journeys.map.flow_rows import hint
+from journeys.map.grid import Grid, row_label
+from journeys.map.page import DARK, INK, LIGHT, MID, PALE, RED, Page, clear_of
+from journeys.map.words import Words, count, percent
+from journeys.measures import Measure
+
+CURVE_HEIGHT = 92.0
+TOP = 5
+
+
+def feeling(page: Page, grid: Grid, y: float) -> float:
+    """Share of good ratings with its interval and n; labels keep clear of the lines."""
+    words = grid.words
+    low = row_label(page, y, words("feeling"), words("feeling_note"))
+    base = y + 24 + CURVE_HEIGHT
+
+    def height(share: float) -> float:
+        return base - CURVE_HEIGHT * share
+
+    for share in (0.0, 0.5, 1.0):
+        page.line(grid.left, height(share), grid.right, height(share), stroke=PALE, width=1)
+        page.text(grid.left - 8, height(share) + 3.5, percent(share), size=9.5, fill=MID, anchor="end")
+    centres = {column.stage.stage: column.left + column.width / 2 for column in grid.columns}
+    lines: list[tuple[float, float, float, float]] = []
+    for left, right in zip(grid.path, grid.path[1:], strict=False):
+        a, b = left.stage.feeling.value, right.stage.feeling.value
+        if a is not None and b is not None:
+            lines.append((centres[left.stage.stage], height(a), centres[right.stage.stage], height(b)))
+    for x1, y1, x2, y2 in lines:
+        page.line(x1, y1, x2, y2, stroke=LIGHT, width=1.4)
+    for column in grid.columns:
+        measure, middle = column.stage.feeling, centres[column.stage.stage]
+        if measure.value is None:
+            page.text(middle, height(0.75) + 4, words("no_ratings"), size=11.5, fill=MID, anchor="middle")
+            continue
+        whisker = (middle, height(measure.high or 0), middle, height(measure.low or 0))
+        page.line(*whisker, stroke=DARK, width=1.6)
+        page.dot(middle, height(measure.value), 5, RED if column.is_bottleneck else INK)
+        at = (middle, height(measure.value))
+        _feeling_label(page, column.stage.stage, measure, at=at, lines=[*lines, whisker], words=words)
+    return max(low, base) + 20
+
+
+def _feeling_label(
+    page: Page,
+    stage: str,
+    measure: Measure,
+    *,
+    at: tuple[float, float],
+    lines: list[tuple[float, float, float, float]],
+    words: Words,
+) -> None:
+    """The share and its n beside the point, at the first height where no line runs through them."""
+    share, count_text = percent(measure.value), words("feeling_n", n=f"{measure.n:,}")
+    wide = max(fonts.width(share, 15, bold=True), fonts.width(count_text, 11))
+    left = at[0] + 11
+    tries = [at[1] + way * step * 4 for step in range(24) for way in (-1, 1)]
+    free = (y for y in tries if clear_of((left - 2, y - 14, left + wide + 2, y + 20), lines))
+    y = next(free, tries[-1])
+    page.text(left, y, share, size=15, bold=True, key=f"feeling.{stage}", hint=hint(measure))
+    page.text(left, y + 15, count_text, size=11, fill=MID)
+
+
+def touchpoints(page: Page, grid: Grid, y: float) -> float:
+    """The most travelled touchpoints of each stage as bars on one scale."""
+    words = grid.words
+    shown = {
+        column.stage.stage: [each for each in column.stage.touchpoints if each.lane == "path"][:TOP]
+        for column in grid.columns
+    }
+    deepest = max((len(rows) for rows in shown.values()), default=0)
+    low = row_label(page, y, words("touchpoints"), words("touchpoints_note", n=TOP))
+    tallest = max((row.people.value or 0.0 for rows in shown.values() for row in rows), default=1.0) or 1.0
+    for column in grid.columns:
+        for index, row in enumerate(shown[column.stage.stage]):
+            at = y + 25 + 21 * index
+            room = column.width * 0.5
+            label = fonts.shorten(words.touchpoint(row.type, row.label), 12.5, room - 8)
+            page.text(column.left, at, label, size=12.5)
+            number = count(row.people.value)
+            longest = column.width - room - fonts.width(number, 12) - 8
+            length = max(longest * (row.people.value or 0.0) / tallest, 1.5)
+            page.rect(column.left + room, at - 9.5, length, 11, "#9a9a98")
+            key = f"touchpoint.{column.stage.stage}.{row.type}"
+            page.text(column.left + room + length + 6, at, number, size=12, fill=DARK, key=key, hint=hint(row.people))
+    return max(low, y + 25 + 21 * max(deepest - 1, 0)) + 18
+
+
+def service(page: Page, grid: Grid, y: float) -> float:
+    """The lane beside the path: who contacts service from each stage and how it answers."""
+    words = grid.words
+    page.rect(grid.left - 14, y + 12, grid.right - grid.left + 14, 72, "#f1f1ee", radius=5)
+    low = row_label(page, y, words("service"), words("service_note"))
+    for column in grid.columns:
+        cell = column.stage.service
+        if not cell.people.value:
+            page.text(column.left, y + 33, words("no_contacts"), size=12, fill=MID)
+            continue
+        key = f"service.{column.stage.stage}"
+        number = count(cell.people.value)
+        text = words("service_people", n=number, share=percent(cell.share.value))
+        page.text(column.left, y + 33, text, size=13, bold=True, key=f"{key}.people", hint=hint(cell.share))
+        if cell.tickets.value:
+            hours = cell.hours.value
+            answered = words("service_hours", hours=words.span(hours / 24 if hours is not None else None))
+            page.text(column.left, y + 53, answered, size=12, fill=DARK, key=f"{key}.hours", hint=hint(cell.hours))
+            late = words("service_slow", share=percent(cell.slow.value), n=count(cell.tickets.value))
+            page.text(column.left, y + 71, late, size=12, fill=DARK, key=f"{key}.slow", hint=hint(cell.slow))
+    return max(low, y + 88) + 14

@@ -1,0 +1,91 @@
+"""How the page speaks: texts in one language, numbers, durations and periods as people read them.
+
+Texts from data (segment names, labels people chose) are shown as they are; the default stages are translated.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from journeys.map.content import JourneyMap
+from journeys.map.texts import SOURCES_ZH, STAGES_ZH, TEXTS, TOUCHPOINTS_ZH
+
+
+class Words:
+    """Texts in one language."""
+
+    def __init__(self, lang: str) -> None:
+        self.lang = lang
+        self._texts = TEXTS[lang]
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The text under `key` with its values filled in."""
+        return self._texts[key].format(**values)
+
+    def stage(self, stage: str, label: str, description: str = "") -> tuple[str, str]:
+        """Name and description of a stage: translated when it is a default one."""
+        return STAGES_ZH.get(stage, (label, description)) if self.lang == "zh" else (label, description)
+
+    def touchpoint(self, kind: str, label: str) -> str:
+        """Label of a touchpoint type."""
+        return TOUCHPOINTS_ZH.get(kind, label) if self.lang == "zh" else label
+
+    def sources(self, names: tuple[str, ...]) -> str:
+        """The sources, listed."""
+        if self.lang == "zh":
+            return "、".join(SOURCES_ZH.get(name, name) for name in names)
+        return ", ".join(names)
+
+    def title(self, key: str, **values: object) -> str:
+        """A headline that no finding gives, by its key."""
+        return self(f"title.{key}", **values)
+
+    def who(self, shown: JourneyMap) -> str:
+        """Whom the map shows."""
+        return self("segment", name=shown.segment) if shown.segment else self("everybody")
+
+    def span(self, days: float | None) -> str:
+        """A duration in the unit that reads best."""
+        if days is None:
+            return "–"
+        steps = (("min", 1440.0, 60 / 1440), ("h", 24.0, 48 / 24), ("d", 1.0, 120.0))
+        zh = {"min": "分钟", "h": "小时", "d": "天", "mo": "个月"}
+        for unit, factor, limit in steps:
+            if days < limit:
+                return f"{number(days * factor)} {zh[unit] if self.lang == 'zh' else unit}"
+        return f"{number(days / 30.44)} {zh['mo'] if self.lang == 'zh' else 'mo'}"
+
+    def period(self, shown: JourneyMap) -> str:
+        """The window of the map."""
+        first = shown.since or shown.first_touchpoint or shown.until
+        return f"{_month(first, self.lang)} – {_month(shown.until, self.lang)}"
+
+
+def count(value: float | None) -> str:
+    """`5664` → `5,664`."""
+    return "–" if value is None else f"{value:,.0f}"
+
+
+def percent(value: float | None) -> str:
+    """`0.853` → `85 %`; what rounds to nothing but is something is `<1 %`."""
+    if value is None:
+        return "–"
+    return "<1 %" if 0 < value < 0.005 else f"{100 * value:.0f} %"
+
+
+def number(value: float) -> str:
+    """Two significant digits, no superfluous zero."""
+    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}".rstrip("0").rstrip(".") if value >= 0.05 else "<0.1"
+
+
+def whole_percents(shares: list[float]) -> list[int]:
+    """Percents that sum to 100 (largest remainder), so that a stage's moves add up on paper as they do in the data."""
+    floors = [int(100 * share) for share in shares]
+    rest = sorted(range(len(shares)), key=lambda index: floors[index] - 100 * shares[index])
+    for index in rest[: round(100 * sum(shares)) - sum(floors)]:
+        floors[index] += 1
+    return floors
+
+
+def _month(moment: datetime, lang: str) -> str:
+    return f"{moment.year} 年 {moment.month} 月" if lang == "zh" else f"{moment:%b %Y}"
