@@ -1,0 +1,158 @@
+"""Who knows whom: when each source got to know each person, and under which record id.
+
+Contacts are met before their first deal, loyalty members at their first sale with a card, requesters with their first
+ticket, accounts at their first login. Record ids are scattered, so that they say nothing about the person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from demo.actors import Actors
+from demo.dice import Dice, Floats, Ints, Scatter, Texts, chance, stream
+from demo.journey import POS as BY_CARD
+from demo.journey import SALES as BY_DEAL
+from demo.journey import WEB as BY_WEB
+from demo.journey import Journey
+from demo.lines import MS_PER_DAY
+from demo.people import LAST_DAY, People
+from demo.records import POS, SALES, SUPPORT, WEB, Wanted
+from demo.sales import Deals, Sales
+from demo.scenario import Scenario
+from demo.tickets import Tickets, first_day
+from demo.visits import EPOCH_MS, Visits
+
+# Anonymous ids reserved per chunk.
+DEVICE_BLOCK = 2_000_000
+
+
+@dataclass(frozen=True)
+class Numbering:
+    """All record ids of one world."""
+
+    seed: int
+    total: int
+    chunks: int
+
+    def contact(self, number: Ints) -> Texts:
+        """Sales: six digits or more."""
+        return (100_000 + Scatter(self.seed, "contact", self.total)(number)).astype(np.str_)
+
+    def card(self, number: Ints, second: Ints) -> Texts:
+        """POS: two cards are reserved for everybody."""
+        scattered = Scatter(self.seed, "card", 2 * self.total)(2 * number + second)
+        return np.strings.add("LOY-", (20_000 + scattered).astype(np.str_))
+
+    def requester(self, number: Ints) -> Texts:
+        """Support."""
+        return (900_000 + Scatter(self.seed, "requester", self.total)(number)).astype(np.str_)
+
+    def account(self, number: Ints) -> Texts:
+        """Web: u_ and nine digits."""
+        return _padded("u_", Scatter(self.seed, "account", self.total, 10**9)(number), 9)
+
+    def person(self, number: Ints) -> Texts:
+        """The truth."""
+        return _padded("P", Scatter(self.seed, "person", self.total)(number), len(str(self.total)))
+
+    def device(self, chunk: int, index: Ints) -> Texts:
+        """Web: a_ and twelve digits."""
+        return _padded("a_", self._devices(chunk * DEVICE_BLOCK + index), 12)
+
+    @cached_property
+    def _devices(self) -> Scatter:
+        return Scatter(self.seed, "device", self.chunks * DEVICE_BLOCK, 10**12)
+
+
+@dataclass(frozen=True)
+class Meetings:
+    """Which records exist: what to write down, and the record id of each row."""
+
+    wanted: Wanted
+    record_id: Texts
+    # For loyalty members: 0 for the first card, 1 for the second.
+    second: Ints
+
+
+def first_logins(visits: Visits, size: int) -> Floats:
+    """The day on which each actor first logged in, infinite for those who never do: shape (size,)."""
+    day = np.full(size, np.inf)
+    rows = np.flatnonzero(visits.logged_in)
+    np.minimum.at(day, visits.actor[rows], (visits.start[rows] - EPOCH_MS) / MS_PER_DAY)
+    return day
+
+
+def meet(
+    scenario: Scenario, seed: int, chunk: int, numbering: Numbering, people: People, actors: Actors, journey: Journey,
+    visits: Visits, deals: Deals, sales: Sales, tickets: Tickets,
+) -> Meetings:  # fmt: skip
+    """All person records of a chunk."""
+    dice = stream(seed, chunk, "meetings")
+    size = people.size
+    arrival = actors.arrival[:size]
+    parts = [
+        (SALES, _contacts(dice, actors, arrival, deals, size), 0),
+        (SUPPORT, _requesters(dice, scenario, arrival, tickets, actors.size)[:size], 0),
+        (WEB, first_logins(visits, actors.size)[:size], 0),
+        (POS, _cards(dice, actors, arrival, sales, size), 0),
+    ]
+    late = parts[3][1] + dice.uniform(20, 400, size)
+    parts.append((POS, np.where(chance(dice, scenario.records.pos_second, size) & (late < LAST_DAY), late, np.inf), 1))
+    rows = [np.flatnonzero(np.isfinite(day)) for _, day, _ in parts]
+    person = np.concatenate(rows)
+    source = np.concatenate([np.full(len(row), part[0]) for row, part in zip(rows, parts, strict=True)])
+    second = np.concatenate([np.full(len(row), part[2]) for row, part in zip(rows, parts, strict=True)])
+    day = np.concatenate([part[1][row] for row, part in zip(rows, parts, strict=True)])
+    number = people.number[person]
+    ids = np.select(
+        [source == SALES, source == SUPPORT, source == WEB],
+        [numbering.contact(number), numbering.requester(number), numbering.account(number)],
+        numbering.card(number, second),
+    )
+    good = (_source_of_experiment(actors, journey)[person] == source) & (second == 0)
+    # The order of a file says nothing about the person either.
+    mix = dice.permutation(len(person))
+    return Meetings(Wanted(source[mix], person[mix], day[mix], good[mix]), ids[mix], second[mix])
+
+
+def _source_of_experiment(actors: Actors, journey: Journey) -> Ints:
+    """The source that learnt the mail address of each person in the welcome experiment; -1 for others."""
+    steps = journey.steps
+    first = np.flatnonzero((steps.nth == 1) & (journey.arm[steps.actor] >= 0))
+    source = np.full(actors.size, -1, np.int64)
+    names = {BY_WEB: WEB, BY_CARD: POS, BY_DEAL: SALES}
+    source[steps.actor[first]] = np.array([names[channel] for channel in range(3)])[steps.attempt[first]]
+    return source
+
+
+def _contacts(dice: Dice, actors: Actors, arrival: Floats, deals: Deals, size: int) -> Floats:
+    day = np.minimum(arrival + dice.exponential(40, size), LAST_DAY)
+    old = chance(dice, 0.2, size)
+    day = np.where(old, -dice.uniform(10, 600, size), day)
+    worked = np.full(actors.size, np.inf)
+    np.minimum.at(worked, deals.actor, (deals.created - EPOCH_MS) / MS_PER_DAY)
+    day = np.minimum(day, worked[:size] - dice.uniform(0.01, 3, size))
+    return np.where(actors.has_contact[:size], day, np.inf)
+
+
+def _cards(dice: Dice, actors: Actors, arrival: Floats, sales: Sales, size: int) -> Floats:
+    shown = sales.member
+    first = np.full(actors.size, np.inf)
+    np.minimum.at(first, sales.actor[shown], (sales.at[shown] - EPOCH_MS) / MS_PER_DAY)
+    idle = np.minimum(arrival + dice.uniform(0, 200, size), LAST_DAY)
+    return np.where(actors.has_card[:size], np.where(np.isfinite(first[:size]), first[:size], idle), np.inf)
+
+
+def _requesters(dice: Dice, scenario: Scenario, arrival: Floats, tickets: Tickets, actors: int) -> Floats:
+    day = first_day(tickets, actors) - 0.001
+    size = len(arrival)
+    calls = chance(dice, scenario.records.support, size) & np.isinf(day[:size])
+    day[:size] = np.where(calls, np.minimum(arrival + dice.uniform(0, 300, size), LAST_DAY), day[:size])
+    return day
+
+
+def _padded(prefix: str, values: Ints, width: int) -> Texts:
+    return np.asarray(np.strings.add(prefix, np.strings.zfill(values.astype(np.str_), width)))
