@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,8 @@ from sqlalchemy import exc
 
 from cdp.errors import BusyError, CdpError, ConfigurationError, ResourceError
 from cdp.store.base import UnavailableError
+
+SQLSTATE_INTEGRITY = "23"
 
 # Text in a driver's message → what to tell.
 _KNOWN: tuple[tuple[tuple[str, ...], type[CdpError], str], ...] = (
@@ -37,15 +40,33 @@ _KNOWN: tuple[tuple[tuple[str, ...], type[CdpError], str], ...] = (
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Turn driver errors into errors of our tree. IntegrityError passes, its meaning depends on the statement."""
+    """Turn driver errors into errors of our tree."""
     try:
         yield
-    except exc.IntegrityError:
-        raise
     except exc.DBAPIError as error:
         raise sentence(error.orig or error) from None
     except exc.SQLAlchemyError as error:
         raise CdpError(f"The store failed unexpectedly ({type(error).__name__}).") from None
+
+
+@contextmanager
+def constraint_told(meaning: CdpError) -> Iterator[None]:
+    """Raise `meaning` when a statement breaks a constraint; other errors pass."""
+    try:
+        yield
+    except exc.DBAPIError as error:
+        if breaks_constraint(error.orig or error):
+            raise meaning from None
+        raise
+
+
+def breaks_constraint(error: BaseException) -> bool:
+    """Whether a driver's error says that a row breaks a constraint."""
+    if isinstance(error, sqlite3.IntegrityError):
+        return True
+    # pg8000 has one class for all errors of the server and puts the fields of its message into a dictionary.
+    fields = error.args[0] if error.args else None
+    return isinstance(fields, dict) and str(fields.get("C", "")).startswith(SQLSTATE_INTEGRITY)
 
 
 def sentence(error: BaseException) -> CdpError:

@@ -11,16 +11,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from cdp.store.address import pg8000_arguments
-from cdp.store.faults import sentence
 
 # Any numbers will do, as long as nobody else in the database uses them.
 LOCKS = {"schema": 7_216_310_440, "publish": 7_216_310_441, "audit": 7_216_310_442}
-
-# The class of SQLSTATE codes that constraints raise.
-INTEGRITY = "23"
 
 
 class PostgresBackend:
@@ -60,10 +56,8 @@ class PostgresBackend:
         try:
             cursor.execute(f"copy {table} ({', '.join(columns)}) from stdin", stream=stream)
         except pg8000.exceptions.DatabaseError as error:
-            # SQLAlchemy does not see this statement, so its error is classed here, without the row it quotes.
-            if str(error.args[0].get("C", "")).startswith(INTEGRITY):
-                raise IntegrityError(f"copy {table}", None, Exception("a row breaks a constraint")) from None
-            raise sentence(error) from None
+            # SQLAlchemy does not see this statement and cannot hide the row that the message quotes.
+            raise DBAPIError(f"copy {table}", None, error, hide_parameters=True) from None
         finally:
             cursor.close()
 

@@ -13,12 +13,12 @@ from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
 from cdp.clock import wall_now
 from cdp.errors import CheckFailed
 from cdp.store import scratch
 from cdp.store.base import IdentifierRow, ProfileDocument, Publication, PublishReport, Redirect, SegmentRow
+from cdp.store.faults import constraint_told
 from cdp.store.schema import Moment, publications, segments
 from cdp.store.statements import value_key
 
@@ -102,10 +102,8 @@ class Publisher:
         columns, total, written = ("profile_id", "document", "content_hash"), 0, 0
         for batch in _batches(profiles):
             self._backend.stage(self._connection, "staged_profiles", columns, [_document(p) for p in batch])
-            try:
+            with constraint_told(CheckFailed("Nothing was published: a profile id was given twice.")):
                 self._run(scratch.SEE_PROFILES)
-            except IntegrityError:
-                raise CheckFailed("Nothing was published: a profile id was given twice.") from None
             written += self._run(scratch.WRITE_PROFILES)
             self._run("delete from staged_profiles")
             total += len(batch)
@@ -115,19 +113,14 @@ class Publisher:
     def _redirects(self, redirects: Iterable[Redirect]) -> int:
         for batch in _batches(redirects):
             rows = [(r.profile_id, r.status, r.merged_into) for r in batch]
-            try:
+            with constraint_told(CheckFailed("Nothing was published: an id was redirected twice.")):
                 self._backend.stage(self._connection, "staged_redirects", ("profile_id", "status", "merged_into"), rows)
-            except IntegrityError:
-                raise CheckFailed("Nothing was published: an id was redirected twice.") from None
         self._backend.measured(self._connection, "staged_redirects")
         if clash := self._count(scratch.CONTRADICTIONS):
             raise CheckFailed(f"Nothing was published: {clash} profile(s) are both living and redirected.")
-        try:
+        wrong = "a redirect has an unknown status, or does not fit what it says of merging."
+        with constraint_told(CheckFailed(f"Nothing was published: {wrong}")):
             return self._run(scratch.WRITE_REDIRECTS)
-        except IntegrityError:
-            raise CheckFailed(
-                "Nothing was published: a redirect has an unknown status, or does not fit what it says of merging."
-            ) from None
 
     def _identifiers(self, identifiers: Iterable[IdentifierRow]) -> tuple[int, int]:
         added = 0

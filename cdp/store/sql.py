@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import secrets as randomness
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
-from cdp.errors import CheckFailed, ConflictError
+from cdp.errors import CdpError, CheckFailed, ConflictError
 from cdp.store import address, chain, statements
 from cdp.store.base import (
     ApiKey,
@@ -33,7 +32,7 @@ from cdp.store.base import (
     StoredIdentifier,
     StoredProfile,
 )
-from cdp.store.faults import told
+from cdp.store.faults import constraint_told, told
 from cdp.store.postgres import PostgresBackend
 from cdp.store.publishing import Backend, Publisher
 from cdp.store.schema import api_keys, audit, membership_changes, secrets
@@ -87,12 +86,10 @@ class SqlStore:
         memberships: Iterable[tuple[str, str]],
     ) -> PublishReport:
         """See `Store.publish`."""
-        try:
-            with self._writing() as connection:
-                publisher = Publisher(connection, self._backend, publication)
-                report = publisher.run(profiles, identifiers, redirects, segments, memberships)
-        except IntegrityError:
-            raise CheckFailed("Nothing was published: what was given contradicts itself.") from None
+        wrong = CheckFailed("Nothing was published: what was given contradicts itself.")
+        with self._writing(wrong) as connection:
+            publisher = Publisher(connection, self._backend, publication)
+            report = publisher.run(profiles, identifiers, redirects, segments, memberships)
         with told():
             self._backend.settle(self._engine)
         return report
@@ -141,11 +138,8 @@ class SqlStore:
     def add_key(self, key: ApiKey) -> None:
         """See `Store.add_key`."""
         values = {**vars(key), "scopes": " ".join(key.scopes)}
-        try:
-            with self._writing() as connection:
-                connection.execute(sa.insert(api_keys), values)
-        except IntegrityError:
-            raise ConflictError("There is already an API key with this id or prefix.") from None
+        with self._writing(ConflictError("There is already an API key with this id or prefix.")) as connection:
+            connection.execute(sa.insert(api_keys), values)
 
     def list_keys(self) -> list[ApiKey]:
         """See `Store.list_keys`."""
@@ -205,11 +199,9 @@ class SqlStore:
         """See `Store.secret`."""
         row = self._row(statements.SECRET, name=name)
         if row is None:
-            try:
-                with self._writing() as connection:
-                    connection.execute(sa.insert(secrets), {"name": name, "value": randomness.token_hex(32)})
-            except IntegrityError:
-                pass  # Another process made it meanwhile.
+            # Another process may make it meanwhile; then its value is the one.
+            with suppress(ConflictError), self._writing() as connection:
+                connection.execute(sa.insert(secrets), {"name": name, "value": randomness.token_hex(32)})
             return self.secret(name)
         return bytes.fromhex(row[0])
 
@@ -221,8 +213,15 @@ class SqlStore:
             return connection.execute(statement, parameters).fetchall()
 
     @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
-        with told(), self._engine.connect().execution_options(writes=True) as connection, connection.begin():
+    def _writing(self, refused: CdpError | None = None) -> Iterator[sa.Connection]:
+        """One write transaction; `refused` is raised when a row breaks a constraint."""
+        meaning = refused or ConflictError("Another process wrote the same at the same moment; try again.")
+        with (
+            told(),
+            constraint_told(meaning),
+            self._engine.connect().execution_options(writes=True) as connection,
+            connection.begin(),
+        ):
             yield connection
 
 

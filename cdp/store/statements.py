@@ -164,9 +164,7 @@ def to_identifier(row: Row) -> StoredIdentifier:
 def to_segment(row: Row) -> SegmentRow:
     """A row of SEGMENTS."""
     key, title, description, definition, sentence, version, purpose, size, exportable, at = row
-    return SegmentRow(
-        key, title, description, definition, sentence, version, purpose, size, exportable, _moment(at)
-    )
+    return SegmentRow(key, title, description, definition, sentence, version, purpose, size, exportable, _moment(at))
 
 
 def to_membership(row: Row) -> Membership:
