@@ -8,9 +8,10 @@ failure means. Results are indexes and counts, never values.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from cdp.clock import wall_now
 from expectations.judge import judge
 from expectations.suite import Rule, load_suite
 
@@ -71,7 +72,7 @@ def check_table(name: str, frame: pd.DataFrame) -> TableReport:
     """Judge the measures of one published table: a frame of one row, one column per measure."""
     failures = [
         TableFailure(one.rule.code, one.rule.column, f"{one.rule.reason} (measured {frame[one.rule.column].iloc[0]})")
-        for one in judge(load_suite(name), frame, datetime.now(tz=UTC))
+        for one in judge(load_suite(name), frame, wall_now())
         if one.failing
     ]
     return TableReport(name, not failures, failures)

@@ -7,7 +7,7 @@
         code: record_id_missing
         reason: Record ID is empty.
 
-Further keys are the expectation's own arguments. A time may be written `now + 2 days`; the runner fills in its `now`.
+Further keys are the expectation's own arguments. A time may be written `now + 31 days`; the runner fills in its `now`.
 """
 
 from __future__ import annotations
@@ -70,10 +70,10 @@ def load_suite(name: str) -> Suite:
 def _rule(path: Path, item: dict[str, Any]) -> Rule:
     said = dict(item)
     try:
-        fixed = [str(said.pop(key)) for key in ("expectation", "column", "code", "reason")]
+        expectation, column, code, reason = (str(said.pop(key)) for key in ("expectation", "column", "code", "reason"))
     except KeyError as missing:
         raise ConfigurationError(f"Suite file {path.name}: an expectation has no {missing}.") from None
-    return Rule(*fixed, arguments=tuple(said.items()))
+    return Rule(expectation, column, code, reason, tuple(said.items()))
 
 
 def _resolve(value: Any, now: datetime) -> Any:

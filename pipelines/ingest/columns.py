@@ -1,8 +1,8 @@
 """Whether a file has the columns its entity needs, found out before any of its records is judged.
 
 A table export (CSV, Parquet) has a header, so a missing column is told even when it is optional, if another one looks
-like it: a renamed column must not turn into empty values. In JSON lines empty fields may be left out, so a column counts
-as there when some record has it.
+like it: a renamed column must not turn into empty values. In JSON lines empty fields may be left out, so a column
+counts as there when some record has it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def check_columns(entity: Entity, mapping: EntityMapping, file: str, present: li
             if header or column.required:
                 raise InputError(
                     f"Mapping file {mapping.origin}, entity {entity.entity}: column {theirs!r} (for {column.name}) is"
-                    f" not in {file}, which has {', '.join(present)}."
+                    f" not in {file}, which has {shown(present)}."
                 )
             continue
         spare = [name for name in present if name not in entity.column_names and name not in mapping.renamed.values()]
@@ -37,9 +37,15 @@ def check_columns(entity: Entity, mapping: EntityMapping, file: str, present: li
             )
         if column.required:
             raise InputError(
-                f"{file} has no column {theirs!r}; it has {', '.join(present)}. Rename one or name yours in a mapping"
+                f"{file} has no column {theirs!r}; it has {shown(present)}. Rename one or name yours in a mapping"
                 f" file (entity {entity.entity} of {entity.source})."
             )
+
+
+def shown(names: list[str]) -> str:
+    """Column names for a message: at most thirty, each cut short, nothing unprintable."""
+    parts = ["".join(mark for mark in name if mark.isprintable())[:40] for name in names[:30]]
+    return ", ".join(parts) + (", …" if len(names) > 30 else "")
 
 
 def _has(present: list[str], theirs: str) -> bool:
@@ -53,9 +59,13 @@ def _looks_like(wanted: str, spare: list[str], *, loose: bool) -> str | None:
         return plain[target]
     if not loose:
         return None
-    contained = [name for key, name in plain.items() if min(len(key), len(target)) >= 4 and (key in target or target in key)]
+    contained = [name for key, name in plain.items() if _contains(target, key) or _contains(key, target)]
     close = [plain[key] for key in difflib.get_close_matches(target, plain, n=1, cutoff=0.75)]
     return next(iter([*close, *contained]), None)
+
+
+def _contains(whole: str, part: str) -> bool:
+    return len(part) >= 4 and part in whole
 
 
 def _plain(name: str) -> str:

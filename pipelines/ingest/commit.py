@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import duckdb
 
 from cdp.errors import CheckFailed
+from pipelines.ingest.single import single
 from pipelines.ingest.stage import StagedFile
 from pipelines.sources.entity import Entity
 
@@ -28,9 +29,7 @@ class BatchCounts:
 
 def next_batch(connection: duckdb.DuckDBPyConnection) -> int:
     """The number of the next batch."""
-    found = connection.execute("select coalesce(max(batch_seq), 0) + 1 from ops.batches").fetchone()
-    assert found is not None
-    return int(found[0])
+    return int(single(connection, "select coalesce(max(batch_seq), 0) + 1 from ops.batches")[0])
 
 
 def commit_file(
@@ -93,7 +92,7 @@ def _write_contract_results(
 
 
 def _contract_counts(connection: duckdb.DuckDBPyConnection, staged: StagedFile) -> tuple[int, dict[str, int]]:
-    found = connection.execute("select count(*) from typed where file_no = ?", [staged.number]).fetchone()
+    checked = single(connection, "select count(*) from typed where file_no = ?", [staged.number])[0]
     failed = connection.execute(
         """
         select failures.code, count(*) from failures join judged on judged.row_no = failures.row_no
@@ -101,11 +100,12 @@ def _contract_counts(connection: duckdb.DuckDBPyConnection, staged: StagedFile) 
         """,
         [staged.number],
     ).fetchall()
-    return (int(found[0]) if found else 0), dict(failed)
+    return int(checked), dict(failed)
 
 
 def _count(connection: duckdb.DuckDBPyConnection, entity: Entity, staged: StagedFile, batch: int) -> BatchCounts:
-    found = connection.execute(
+    found = single(
+        connection,
         f"""
         select
             (select count(*) from {entity.table} where batch_seq = $batch),
@@ -114,8 +114,7 @@ def _count(connection: duckdb.DuckDBPyConnection, entity: Entity, staged: Staged
             (select count(*) from quarantine.rows where batch_seq = $batch)
         """,
         {"batch": batch, "number": staged.number},
-    ).fetchone()
-    assert found is not None
+    )
     counts = BatchCounts(batch, staged.received, *(int(value) for value in found))
     if counts.received != counts.raw + counts.duplicates + counts.quarantined:
         raise CheckFailed(

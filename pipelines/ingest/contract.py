@@ -10,12 +10,13 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from cdp.clock import wall_now
+from pipelines.ingest.single import single
 from pipelines.sources.entity import Entity
 from pipelines.sources.fields import texts
 
 CHUNK_ROWS = 250_000
-# Clocks run apart, and a shop's local date may be a day ahead.
-TOLERANCE = timedelta(days=2)
+# As in the suites: clocks run apart and some systems post ahead; an impossible date is years off.
+TOLERANCE = timedelta(days=31)
 
 
 def check_group(connection: duckdb.DuckDBPyConnection, entity: Entity, now: datetime) -> None:
@@ -23,10 +24,10 @@ def check_group(connection: duckdb.DuckDBPyConnection, entity: Entity, now: date
     horizon = _horizon(now)
     _type_rows(connection, entity, horizon)
     connection.execute("create or replace temp table failures (row_no bigint, code varchar, reason varchar)")
-    bounds = connection.execute("select min(row_no), max(row_no) from typed").fetchone()
-    if bounds is None or bounds[0] is None:
+    lowest, highest = single(connection, "select min(row_no), max(row_no) from typed")
+    if lowest is None:
         return
-    for first in range(bounds[0], bounds[1] + 1, CHUNK_ROWS):
+    for first in range(lowest, highest + 1, CHUNK_ROWS):
         _check_chunk(connection, entity, first, horizon)
 
 
@@ -56,7 +57,8 @@ def _check_chunk(connection: duckdb.DuckDBPyConnection, entity: Entity, first: i
     ).df()
     failures = runner.check_rows(entity.source, entity.entity, frame.set_index("row_no"), horizon)
     if failures:
-        found = pd.DataFrame([(one.index, one.code, one.reason) for one in failures], columns=["row_no", "code", "reason"])
+        columns = ["row_no", "code", "reason"]
+        found = pd.DataFrame([(one.index, one.code, one.reason) for one in failures], columns=columns)
         connection.register("found_failures", found)
         connection.execute("insert into failures select row_no, code, reason from found_failures")
         connection.unregister("found_failures")

@@ -29,9 +29,8 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 # Letters of Western languages, and the quotes, dashes and signs that office programs put between them.
-_WESTERN = frozenset(range(0xC0, 0xFF)) - {0xD7, 0xF7} | frozenset(b"\x80\x85\x91\x92\x93\x94\x96\x97\xa0\xa1\xaa\xab") | (
-    frozenset(b"\xb0\xb4\xb7\xba\xbb\xbf\x8a\x8c\x8e\x9a\x9c\x9e\x9f")
-)
+_SIGNS = b"\x80\x85\x8a\x8c\x8e\x91\x92\x93\x94\x96\x97\x9a\x9c\x9e\x9f\xa0\xa1\xaa\xab\xb0\xb4\xb7\xba\xbb\xbf"
+_WESTERN = (frozenset(range(0xC0, 0xFF)) - {0xD7, 0xF7}) | frozenset(_SIGNS)
 
 
 @dataclass
@@ -56,7 +55,7 @@ class TextFile:
 
 
 def shown(line: str) -> str:
-    """A line with broken bytes as storable text: the bytes appear as `\\xNN`."""
+    """A line with broken bytes as storable text: each such byte appears as its hexadecimal escape."""
     return line.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

@@ -63,6 +63,18 @@ class _Ledger:
     delivered: frozenset[str]
 
 
+@dataclass(frozen=True)
+class _Arrival:
+    """A delivered file that differs from what was last taken in under its name (in batch `last_batch`, 0 for none)."""
+
+    entity: Entity
+    path: Path
+    file: str
+    mapping: str
+    turn: int
+    last_batch: int
+
+
 def land(settings: Settings, delivered: Path) -> list[LandedFile]:
     """Copy what is new to landing; the files that wait to be loaded, in the order in which to load them.
 
@@ -84,8 +96,9 @@ def land(settings: Settings, delivered: Path) -> list[LandedFile]:
             file = path.relative_to(delivered).as_posix()
             if known.get((entity.name, file)) != (files.sha256(path), fingerprint):
                 turn = sum(1 for item in waiting if (item.name, item.file) == (entity.name, file))
-                *_, batch = ledger.latest.get((entity.name, file), ("", "", 0))
-                waiting.append(_copy(settings, entity, path, file, fingerprint, turn, batch))
+                *_, last_batch = ledger.latest.get((entity.name, file), ("", "", 0))
+                arrival = _Arrival(entity, path, file, fingerprint, turn, last_batch)
+                waiting.append(_copy(settings, arrival))
     return sorted(waiting, key=_order)
 
 
@@ -136,7 +149,7 @@ def _read_ledger(settings: Settings) -> _Ledger:
     if not settings.warehouse.exists():
         return _Ledger({}, frozenset(), frozenset())
     with open_engine(settings).reader() as connection:
-        if not connection.execute("from duckdb_tables() where schema_name = 'ops' and table_name = 'batches'").fetchone():
+        if not connection.execute("from duckdb_tables() where table_name = 'batches'").fetchone():
             return _Ledger({}, frozenset(), frozenset())
         rows = connection.execute(
             """
@@ -163,20 +176,19 @@ def _waiting(settings: Settings, ledger: _Ledger) -> list[LandedFile]:
     return sorted(waiting, key=_order)
 
 
-def _copy(
-    settings: Settings, entity: Entity, path: Path, file: str, mapping: str, turn: int, last_batch: int
-) -> LandedFile:
-    folder = settings.landing / entity.source / entity.entity
-    sha256, copy = files.copy_into(path, folder)
+def _copy(settings: Settings, arrival: _Arrival) -> LandedFile:
+    entity = arrival.entity
+    sha256, copy = files.copy_into(arrival.path, settings.landing / entity.source / entity.entity)
+    identity = (entity.name, arrival.file, sha256, arrival.mapping, str(arrival.last_batch), str(arrival.turn))
     landed = LandedFile(
         source=entity.source,
         entity=entity.entity,
-        file=file,
+        file=arrival.file,
         sha256=sha256,
         landed_path=copy.relative_to(settings.landing).as_posix(),
-        mapping=mapping,
-        turn=turn,
-        landing_id=digest(entity.name, file, sha256, mapping, str(last_batch), str(turn))[:24],
+        mapping=arrival.mapping,
+        turn=arrival.turn,
+        landing_id=digest(*identity)[:24],
     )
     marker = json.dumps(asdict(landed), ensure_ascii=False, indent=1)
     files.write_whole(_markers(settings) / f"{landed.landing_id}.json", marker.encode())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import duckdb
 
 from cdp.errors import CheckFailed
+from pipelines.ingest.single import single
 from pipelines.sources.registry import ENTITIES
 
 COUNTS = ("received", "raw", "duplicates", "quarantined")
@@ -23,7 +24,7 @@ def totals(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
 
 
 def verify(connection: duckdb.DuckDBPyConnection) -> None:
-    """Recount raw and quarantine against the ledger. Raises CheckFailed naming the first batch or entity that is off."""
+    """Recount raw and quarantine against the ledger. Raises CheckFailed naming what is off first."""
     off = connection.execute(
         """
         select batch_seq, file from ops.batches
@@ -43,8 +44,8 @@ def verify(connection: duckdb.DuckDBPyConnection) -> None:
     )
     for entity in ENTITIES:
         expected = held[entity.name]
-        found = connection.execute(f"select count(*) from {entity.table}").fetchone()
-        counted = {"raw": int(found[0]) if found else 0, "quarantined": int(open_rows.get(entity.name, 0))}
+        held_raw = single(connection, f"select count(*) from {entity.table}")[0]
+        counted = {"raw": int(held_raw), "quarantined": int(open_rows.get(entity.name, 0))}
         for place, number in counted.items():
             if number != expected[place]:
                 raise CheckFailed(

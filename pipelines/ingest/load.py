@@ -17,7 +17,7 @@ import duckdb
 from cdp.engine.base import Engine
 from cdp.errors import InputError, ResourceError
 from cdp.settings import Settings
-from pipelines.ingest import contract, fates, landing, stage, tables
+from pipelines.ingest import contract, fates, landing, records, stage, tables
 from pipelines.ingest.commit import BatchCounts, commit_file
 from pipelines.ingest.landing import LandedFile
 from pipelines.sources.mapping import EntityMapping, load_mappings
@@ -38,9 +38,7 @@ class LoadReport:
 
     def add(self, name: str, counts: BatchCounts) -> None:
         """Count one batch."""
-        entry = self.entities.setdefault(
-            name, {"received": 0, "raw": 0, "duplicates": 0, "quarantined": 0, "files": 0}
-        )
+        entry = self.entities.setdefault(name, {"received": 0, "raw": 0, "duplicates": 0, "quarantined": 0, "files": 0})
         for key in ("received", "raw", "duplicates", "quarantined"):
             entry[key] += getattr(counts, key)
         entry["files"] += 1
@@ -113,7 +111,9 @@ class _Group:
         entity = entity_of(landed.source, landed.entity)
         path = self.settings.landing / landed.landed_path
         try:
-            return stage.stage_file(self.connection, entity, self.mapping, landed, path, number, first_row)
+            return stage.stage_file(
+                self.connection, entity, self.mapping, landed, path=path, number=number, first_row=first_row
+            )
         except InputError as error:
             self.unreadable.append(error.message)
             landing.forget(self.settings, landed, keep_copy=_is_referred(self.connection, landed))
@@ -125,7 +125,8 @@ class _Group:
         self.connection.executemany(
             "insert into group_files values (?, ?)", [(one.number, one.landed.file) for one in staged]
         )
-        stage.enrich(self.connection, entity, self.mapping)
+        flat = frozenset[str]().union(*(one.flat for one in staged))
+        records.enrich(self.connection, entity, self.mapping.nesting(flat))
         contract.check_group(self.connection, entity, self.now)
         fates.decide(self.connection, entity)
         for one in staged:

@@ -17,9 +17,10 @@ import duckdb
 from cdp.engine.base import Engine
 from cdp.errors import CheckFailed, InputError, NotFoundError
 from cdp.settings import Settings
-from pipelines.ingest import contract, fates, stage, tables
+from pipelines.ingest import contract, fates, records, stage, tables
 from pipelines.ingest.commit import next_batch
 from pipelines.ingest.corrections import read_corrections
+from pipelines.ingest.single import single
 from pipelines.sources.entity import Entity
 from pipelines.sources.mapping import EntityMapping, load_mappings
 from pipelines.sources.registry import ENTITIES
@@ -67,8 +68,8 @@ def replay(
             for batch in _batches_of(connection, entity):
                 moved = _replay_batch(connection, entity, mappings[entity.name], batch, now)
                 accepted, duplicates = accepted + moved[0], duplicates + moved[1]
-        found = connection.execute("select count(*) from quarantine.rows where replayed_batch is null").fetchone()
-    return ReplayReport(accepted, duplicates, int(found[0]) if found else 0)
+        remaining = single(connection, "select count(*) from quarantine.rows where replayed_batch is null")[0]
+    return ReplayReport(accepted, duplicates, int(remaining))
 
 
 def _select(connection: duckdb.DuckDBPyConnection, ids: list[str] | None, corrected: dict[str, str]) -> None:
@@ -105,7 +106,7 @@ def _replay_batch(
 ) -> tuple[int, int]:
     """Rows of one original batch moved to raw, and found to be duplicates."""
     _stage(connection, entity, batch)
-    stage.enrich(connection, entity, mapping)
+    records.enrich(connection, entity, mapping)
     contract.check_group(connection, entity, now)
     fates.decide_sound(connection, entity)
     _drop_out_of_date(connection, entity, batch)
@@ -209,12 +210,13 @@ def _commit(
 
 
 def _prove(connection: duckdb.DuckDBPyConnection, entity: Entity, batch: int, raw: int, moved: int) -> None:
-    found = connection.execute(
+    found = single(
+        connection,
         f"""
         select (select count(*) from {entity.table} where batch_seq = $batch),
             (select count(*) from quarantine.rows where replayed_batch = $batch)
         """,
         {"batch": batch},
-    ).fetchone()
+    )
     if found != (raw, moved):
         raise CheckFailed(f"The ledger of the replay of {entity.name} does not hold; nothing was moved.")

@@ -122,7 +122,7 @@ def _header(lines: Lines, file: str, known: frozenset[str], delimiter: str | Non
     if delimiter is None:
         first = lines.as_text()
         readings = {mark: next(csv.reader(first, delimiter=mark)) for mark in _DELIMITERS}
-        chosen = max(readings, key=lambda mark: (len(known & {_clean(name) for name in readings[mark]}), len(readings[mark])))
+        chosen = max(readings, key=lambda mark: (_known(readings[mark], known), len(readings[mark])))
         best = readings[chosen]
     lines.start_record()
     return Header(_unique([_clean(name) for name in best], file, known), chosen)
@@ -135,6 +135,10 @@ def _first_record(lines: Lines, delimiter: str) -> list[str]:
             return row
         lines.start_record()
     return []
+
+
+def _known(names: list[str], known: frozenset[str]) -> int:
+    return len(known & {_clean(name) for name in names})
 
 
 def _clean(name: str) -> str:

@@ -1,4 +1,4 @@
-"""JSON lines: one record per line. Whether a line is a JSON object is found out in SQL, all lines of a chunk at once."""
+"""JSON lines: one record per line. Whether a line is a JSON object is found out in SQL, a chunk at once."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Staging of a group of files: records go into temporary tables, where SQL types, maps, keys and hashes them at once.
+"""Staging of a group of files: what readers find goes into the temporary table `staged`.
 
-`staged` holds what readers found, `judged` the same rows with mapped record, key and content hash. Both are temporary:
-they spill to the scratch folder and vanish with the connection, so a kill leaves nothing behind.
+Temporary tables spill to the scratch folder and vanish with the connection, so a kill leaves nothing behind. A file
+that is not what it should be (columns, encoding, format) is found out here, before any of its rows is judged.
 """
 
 from __future__ import annotations
@@ -12,27 +12,34 @@ from pathlib import Path
 
 import duckdb
 
+from cdp.errors import InputError
 from pipelines.ingest.columns import check_columns
 from pipelines.ingest.landing import LandedFile
 from pipelines.ingest.reading import Broken, Chunk
 from pipelines.ingest.reading_csv import csv_columns, read_csv
 from pipelines.ingest.reading_jsonl import read_jsonl
 from pipelines.ingest.reading_parquet import parquet_columns, read_parquet
+from pipelines.ingest.single import single
 from pipelines.sources.entity import Entity
-from pipelines.sources.fields import json_path, literal, text, texts
+from pipelines.sources.fields import literal
 from pipelines.sources.mapping import EntityMapping
 from pipelines.sources.registry import format_of
 
 _SAMPLE = 1_000
+_FEW = 10
 
 
 @dataclass(frozen=True)
 class StagedFile:
-    """A file whose records are staged under `number`; `received` is the reader's own count."""
+    """A file whose records are staged under `number`; `received` is the reader's own count.
+
+    `flat` are canonical columns of nested objects that this file, a table, names in full.
+    """
 
     number: int
     landed: LandedFile
     received: int
+    flat: frozenset[str] = frozenset()
 
 
 def clear(connection: duckdb.DuckDBPyConnection) -> None:
@@ -51,6 +58,7 @@ def stage_file(
     entity: Entity,
     mapping: EntityMapping,
     landed: LandedFile,
+    *,
     path: Path,
     number: int,
     first_row: int,
@@ -64,12 +72,14 @@ def stage_file(
         for chunk in _chunks(entity, mapping, path, landed.file):
             _insert(connection, chunk, number, first_row + received)
             received += chunk.received
+        _check_readable(connection, landed.file, number, received)
         if _format(mapping, landed.file) == "jsonl":
             _check_json_columns(connection, entity, mapping, landed.file, number)
+        flat = _flat_columns(entity, connection, number, _format(mapping, landed.file))
     except Exception:
         connection.execute("delete from staged where file_no = ?", [number])
         raise
-    return StagedFile(number, landed, received)
+    return StagedFile(number, landed, received, flat)
 
 
 def _format(mapping: EntityMapping, file: str) -> str | None:
@@ -123,6 +133,35 @@ def _insert_broken(connection: duckdb.DuckDBPyConnection, broken: list[Broken], 
     connection.executemany("insert into staged values (?, ?, ?, ?, ?, ?)", rows)
 
 
+def _check_readable(connection: duckdb.DuckDBPyConnection, file: str, number: int, received: int) -> None:
+    """A file whose lines are mostly no records at all is not what it is taken for; a few broken lines are ordinary."""
+    no_json, no_text, array = single(
+        connection,
+        """
+        select count(*) filter (code in ('unreadable_json', 'not_an_object')), count(*) filter (code = 'undecodable'),
+            count(*) filter (line = 1 and starts_with(ltrim(payload), '['))
+        from staged where file_no = ?
+        """,
+        [number],
+    )
+    if no_text >= _FEW and no_text > received / 2:
+        raise InputError(f"{file} is not UTF-8 text; deliver it as UTF-8 or name its encoding in a mapping file.")
+    if received and no_json == received and (array or received >= _FEW):
+        raise InputError(f"{file} does not hold one JSON object per line; deliver it as JSON lines.")
+
+
+def _flat_columns(
+    entity: Entity, connection: duckdb.DuckDBPyConnection, number: int, kind: str | None
+) -> frozenset[str]:
+    dotted = [name for name in entity.column_names if "." in name]
+    if kind == "jsonl" or not dotted:
+        return frozenset()
+    row = connection.execute(
+        "select json_keys(payload) from staged where file_no = ? and code is null limit 1", [number]
+    ).fetchone()
+    return frozenset(dotted) & frozenset(row[0] if row else ())
+
+
 def _check_json_columns(
     connection: duckdb.DuckDBPyConnection, entity: Entity, mapping: EntityMapping, file: str, number: int
 ) -> None:
@@ -140,61 +179,3 @@ def _check_json_columns(
 def _present(mapping: EntityMapping, canonical: str, present: list[str]) -> bool:
     theirs = mapping.theirs(canonical)
     return theirs is None or theirs in present or theirs.split(".", maxsplit=1)[0] in present
-
-
-def enrich(connection: duckdb.DuckDBPyConnection, entity: Entity, mapping: EntityMapping) -> None:
-    """Make `judged` of `staged`: mapped record, record key and content hash of every readable row."""
-    key = " || ':' || ".join(text(column) for column in entity.key)
-    mapped = f"(select *, case when code is null then {mapped_sql(mapping)} end as mapped from staged)"
-    records = f"(select *, case when code is null then coalesce(mapped, payload) end as record from {mapped})"
-    connection.execute(
-        f"""
-        create or replace temp table judged as
-        select
-            row_no, file_no, line, payload, mapped, code, reason, {key} as record_key,
-            coalesce(case when code is null then {content_hash_sql(entity)} end, md5(payload)) as content_hash
-        from {texts(entity.key, [key], records)}
-        """
-    )
-
-
-def content_hash_sql(entity: Entity) -> str:
-    """Digest over the record's fields sorted by name, without those set anew on each transmission.
-
-    NULL when a field is named twice. Fields inside nested objects keep their order; `fates` compares deeply when
-    digests differ.
-    """
-    entries = "map_entries(try_cast(cast(payload as json) as map(varchar, json)))"
-    if entity.volatile:
-        names = ", ".join(literal(name) for name in entity.volatile)
-        entries = f"list_filter({entries}, lambda entry: entry.key not in ({names}))"
-    return f"md5(cast(list_sort({entries}) as varchar))"
-
-
-def mapped_sql(mapping: EntityMapping) -> str:
-    """The record with canonical names laid over the received ones; NULL when the mapping changes nothing."""
-    if not mapping.changes_records:
-        return "cast(null as varchar)"
-    tree: dict[str, object] = {}
-    for name, theirs in mapping.renamed.items():
-        flat, nested = json_path(theirs, nested=False), json_path(theirs)
-        _put(tree, name, f"coalesce(json_extract(payload, {flat}), json_extract(payload, {nested}))")
-    for name, value in mapping.constants.items():
-        _put(tree, name, literal(value))
-    for name in mapping.absent:
-        _put(tree, name, "null")
-    return f"cast(json_merge_patch(cast(payload as json), {_object(tree)}) as varchar)"
-
-
-def _put(tree: dict[str, object], name: str, sql: str) -> None:
-    *outer, last = name.split(".")
-    for part in outer:
-        inner = tree.setdefault(part, {})
-        assert isinstance(inner, dict)
-        tree = inner
-    tree[last] = sql
-
-
-def _object(tree: dict[str, object]) -> str:
-    pairs = (f"{literal(key)}, {_object(value) if isinstance(value, dict) else value}" for key, value in tree.items())
-    return f"json_object({', '.join(pairs)})"

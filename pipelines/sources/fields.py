@@ -1,8 +1,8 @@
 """SQL for the few typed readings that keys and contracts need.
 
-The texts of all columns an expression mentions are taken out of the JSON record in one go (`texts`), because parsing the
-record again for each is what costs time. An unreadable value becomes NULL, never an error; whether NULL is allowed is
-the contract's business.
+The texts of all columns an expression mentions are taken out of the JSON record in one go (`texts`), because parsing
+the record again for each is what costs time. An unreadable value becomes NULL, never an error; whether NULL is allowed
+is the contract's business.
 """
 
 from __future__ import annotations
@@ -48,9 +48,17 @@ def finite(sql: str) -> str:
 
 
 def number(column: str) -> str:
-    """A finite number with a decimal point; NULL when it cannot be read."""
-    value = f"try_cast({text(column)} as double)"
+    """A finite number with a decimal point; a dollar sign and commas between thousands are allowed, other commas not.
+
+    NULL when it cannot be read.
+    """
+    plain = f"regexp_replace({text(column)}, '[$,]', '', 'g')"
+    value = f"try_cast(case when {_amount(column)} then {plain} else {text(column)} end as double)"
     return f"case when isfinite({value}) then {value} end"
+
+
+def _amount(column: str) -> str:
+    return f"regexp_full_match({text(column)}, '[-+]?\\$?[-+]?\\d{{1,3}}(,\\d{{3}})*(\\.\\d*)?')"
 
 
 def readable(column: str, typed: str) -> str:

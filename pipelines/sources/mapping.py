@@ -8,7 +8,7 @@ readers need not doubt it.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -49,6 +49,10 @@ class EntityMapping:
         if not self.changes_records:
             return ""
         return digest(json.dumps([self.renamed, sorted(self.absent), self.constants], sort_keys=True))
+
+    def nesting(self, columns: frozenset[str]) -> EntityMapping:
+        """The same, with these dotted columns, which a table names flat, put into the objects they belong to."""
+        return replace(self, renamed={**{name: name for name in columns}, **self.renamed})
 
     def theirs(self, canonical: str) -> str | None:
         """The column of the file that holds a canonical one; None when it is a constant or absent."""
@@ -138,6 +142,10 @@ def _entity_mapping(path: Path, entity: Entity, said: dict[str, Any]) -> EntityM
     for name in constants:
         if name in columns:
             raise ConfigurationError(f"{where}: column {name!r} is both mapped and constant; keep one.")
+    for name in [*columns, *constants]:
+        outer = name.rpartition(".")[0]
+        if outer in columns or outer in constants:
+            raise ConfigurationError(f"{where}: columns {outer!r} and {name!r} overlap; map one of them.")
     absent = frozenset(name for name, theirs in columns.items() if theirs is None)
     for name in entity.key:
         if name in absent or name in constants:

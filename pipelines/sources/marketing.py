@@ -1,4 +1,4 @@
-"""Marketing: e-mail events (sent, open, click, unsubscribe) and the arms of experiments, joined to people by address."""
+"""Marketing: e-mail events (sent, open, click, unsubscribe) and arms of experiments, joined to people by address."""
 
 from __future__ import annotations
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from pipelines.sources.entity import Entity, columns
 from pipelines.sources.fields import finite, number, readable, text
 
-_DATE = finite(f"try_cast({text('Date')} as date)")
-_TIME = f"try_cast({text('Time')} as time)"
+_DATE = finite(f"try_cast({text('Date')} || ' 00:00:00' as timestamp)")
+_LOCAL = finite(f"try_cast({text('Date')} || ' ' || {text('Time')} as timestamp)")
+_TIME_READABLE = f"try_cast('2000-01-01 ' || {text('Time')} as timestamp) is not null"
 _ZONE_KNOWN = f"{text('Time Zone')} in (select name from pg_timezone_names())"
-_SOLD_AT = f"case when {_ZONE_KNOWN} then timezone({text('Time Zone')}, {_DATE} + {_TIME}) at time zone 'UTC' end"
+_SOLD_AT = f"case when {_ZONE_KNOWN} then timezone({text('Time Zone')}, {_LOCAL}) at time zone 'UTC' end"
 
 CUSTOMERS = Entity(
     source="pos",
@@ -20,7 +21,16 @@ CUSTOMERS = Entity(
     patterns=("pos/**/customers*",),
     columns=columns(
         required=("Reference ID", "First Name", "Last Name", "Email Address", "Phone Number"),
-        optional=("Street Address", "Postal Code", "Email Subscribed", "Points Balance"),
+        optional=(
+            "Street Address",
+            "Postal Code",
+            "Email Subscribed",
+            "Points Balance",
+            "Birthday",
+            "City",
+            "State",
+            "Country",
+        ),
     ),
     key=("Reference ID",),
     contract={"reference_id": text("Reference ID")},
@@ -32,18 +42,16 @@ TRANSACTIONS = Entity(
     patterns=("pos/**/transactions*",),
     columns=columns(
         required=("Transaction ID", "Date", "Time", "Time Zone", "Gross Sales", "Customer Reference ID"),
-        optional=("Location", "Discounts", "Card Brand"),
+        optional=("Location", "Discounts", "Card Brand", "Currency"),
     ),
     key=("Transaction ID",),
     contract={
         "transaction_id": text("Transaction ID"),
-        "date": f"cast({_DATE} as timestamp)",
-        "time_is_readable": f"{_TIME} is not null",
+        "date": _DATE,
+        "time_is_readable": _TIME_READABLE,
         "time_zone_is_known": f"coalesce({_ZONE_KNOWN}, false)",
-        "sold_at": _SOLD_AT,
         "gross_sales": number("Gross Sales"),
         "discounts_is_number": readable("Discounts", number("Discounts")),
-        "discounts": number("Discounts"),
     },
     happened_at=_SOLD_AT,
     needs="customers",

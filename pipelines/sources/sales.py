@@ -24,6 +24,8 @@ CONTACTS = Entity(
             "Postal Code",
             "Lifecycle Stage",
             "Marketing Consent",
+            "Country/Region",
+            "Last Modified Date",
         ),
     ),
     key=("Record ID",),

@@ -9,7 +9,7 @@ USERS = Entity(
     source="support",
     entity="users",
     patterns=("support/**/users*",),
-    columns=columns(required=("id", "created_at"), optional=("name", "email", "phone")),
+    columns=columns(required=("id", "created_at"), optional=("name", "email", "phone", "updated_at")),
     key=("id",),
     contract={"id": text("id"), "created_at": moment("created_at")},
     happened_at=moment("created_at"),
