@@ -44,6 +44,8 @@ NAMES = {
     },
 }
 
+DEVICES_ZH = {"mobile": "手机", "desktop": "电脑", "tablet": "平板"}
+
 
 def readable(key: str) -> str:
     """`payment_failed` → `payment failed`."""
@@ -63,8 +65,10 @@ def points(value: float) -> str:
 def name(finding: Finding, lang: str = "en") -> str:
     """What the finding is about, as a heading."""
     subject, _, device = finding.key.partition(":")
+    if lang == "zh":
+        device = DEVICES_ZH.get(device, device)
     if subject == "device":
-        return f"On {device}" if lang == "en" else f"使用 {device}"
+        return f"On {device}" if lang == "en" else f"使用{device}"
     named = NAMES.get(lang, {}).get(subject) or readable(subject).capitalize()
     return f"{named}, {device}" if device else named
 
@@ -82,7 +86,8 @@ def _inflection(key: str, days: int, effect: Effect, lang: str) -> str:
     subject, _, device = key.partition(":")
     exposed, compared = percent(effect.rate_exposed), percent(effect.rate_compared)
     if lang == "zh":
-        when = f"使用 {device} 时" if subject == "device" else f"{SUBJECTS['zh'].get(subject, readable(subject))}后"
+        device = DEVICES_ZH.get(device, device)
+        when = f"使用{device}时" if subject == "device" else f"{SUBJECTS['zh'].get(subject, readable(subject))}后"
         if device and subject != "device":
             when = f"{when}（{device}）"
         return f"{when}，{exposed} 的客户在 {days} 天内没有购买，其他情况下为 {compared}。"

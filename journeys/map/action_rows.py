@@ -49,7 +49,7 @@ def _pain_point(page: Page, grid: Grid, column: Column, point: PainPoint, y: flo
         )
     else:
         share, gone = point.share, point.people
-        head = words("leaves_head", share=percent(share.value if share else None))
+        head = words("leaves_head", share=column.percents.get("lapse", "–"))
         n = share.n if share else 0
         body = words("leaves_line", people=count(gone.value if gone else None), n=f"{n:,}")
     for line in fonts.wrap(head, 13.5, column.width, bold=True):

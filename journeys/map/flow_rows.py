@@ -11,7 +11,7 @@ from journeys.map import fonts
 from journeys.map.content import MOVES
 from journeys.map.grid import Column, Grid, row_label
 from journeys.map.page import DARK, INK, LIGHT, MID, PALE, RED, RED_PALE, Page
-from journeys.map.words import count, percent, whole_percents
+from journeys.map.words import count, percent
 from journeys.measures import Measure
 
 BAR_HEIGHT = 104.0
@@ -72,20 +72,16 @@ def moves(page: Page, grid: Grid, y: float) -> float:
     bottom = y
     for column in grid.columns:
         known = {move: column.stage.moves[move] for move in MOVES if move in column.stage.moves}
-        whole = whole_percents([measure.value or 0.0 for measure in known.values()])
-        texts = [
-            f"{f'{share} %' if share or not measure.value else '<1 %'} {words(f'move.{move}')}"
-            for (move, measure), share in zip(known.items(), whole, strict=True)
-        ]
-        widest = max((fonts.width(text, 13) for text in texts), default=0.0)
+        texts = {move: f"{share} {words(f'move.{move}')}" for move, share in column.percents.items()}
+        widest = max((fonts.width(text, 13) for text in texts.values()), default=0.0)
         longest = min(column.width * 0.45, column.width - widest - 8)
-        for (move, measure), text in zip(known.items(), texts, strict=True):
+        for move, measure in known.items():
             at = y + 25 + slots[move] * MOVE_LEADING
             length = max(longest * (measure.value or 0.0), 1.5)
             fill = RED if move == "lapse" and column.is_bottleneck else None
             page.rect(column.left, at - 10, length, 12, fill or GREYS[move])
             key = f"moves.{column.stage.stage}.{move}"
-            page.text(column.left + length + 7, at, text, size=13, fill=fill or INK, key=key, hint=hint(measure))
+            page.text(column.left + length + 7, at, texts[move], size=13, fill=fill or INK, key=key, hint=hint(measure))
             bottom = max(bottom, at)
     for column in grid.columns:
         total = next((measure.n for measure in column.stage.moves.values()), 0)
@@ -121,7 +117,9 @@ def time(page: Page, grid: Grid, y: float) -> float:
             bold=stay.p50.value is not None, key=key, hint=hint(stay.p50),
         )  # fmt: skip
         if stay.p50.value is not None:
-            middle = f"{words.span(stay.p25.value)} – {words.span(stay.p75.value)}"
+            first = words.span(stay.p25.value)
+            last = stay.p75.value
+            middle = f"{first} – {words.span(last)}" if last is not None else words("open_end", low=first)
             page.text(right + 8, line + 25, middle, size=12, fill=MID)
     for column in grid.columns[:1]:
         for tick, label in ((1 / 24, "1 h"), (1.0, "1 d"), (30.44, "1 mo"), (365.25, "1 y")):

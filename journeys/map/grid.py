@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from journeys.map import fonts
 from journeys.map.content import JourneyMap, StageColumn
 from journeys.map.page import INK, LIGHT, MID, Page
-from journeys.map.words import Words
+from journeys.map.words import Words, whole_percents
 
 WIDTH = 1760.0
 MARGIN = 52.0
@@ -35,6 +35,11 @@ class Column:
     def right(self) -> float:
         """The right edge."""
         return self.left + self.width
+
+    @property
+    def percents(self) -> dict[str, str]:
+        """Shares of the moves as whole percents that sum to 100."""
+        return whole_percents({move: measure.value or 0.0 for move, measure in self.stage.moves.items()})
 
 
 @dataclass(frozen=True)

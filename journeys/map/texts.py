@@ -25,6 +25,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "time": "Time in stage",
         "time_note": "median and middle half; stays still open are counted in",
         "never": "not yet left by half",
+        "open_end": "{low} or more",
         "feeling": "Feeling",
         "feeling_note": "share of good ratings of service, 95 % interval; no rating, no point",
         "feeling_n": "n = {n}",
@@ -66,7 +67,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "none": "Nothing that passed the tests.",
         "how": "How to read",
         "how.1": "The path runs left to right; people also go back, skip stages, leave and return. Red marks the "
-        "bottleneck: the stage that most stays leave the path from.",
+        "bottleneck, the stage that most stays leave the path from, and the finding of the title.",
         "how.2": "“At stake” is an upper bound: people affected × measured gap in purchases over 180 days, 95 % "
         "interval. Only experiments show cause; everything else is association: test before rollout.",
         "how.3": "Source: {sources} · {period} · as of {as_of} · ",
@@ -94,6 +95,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "time": "停留时间",
         "time_note": "中位数与中间一半；计入仍在停留者",
         "never": "半数尚未离开",
+        "open_end": "{low} 以上",
         "feeling": "感受",
         "feeling_note": "客服评价为好的比例及 95 % 区间；没有评价则不画点",
         "feeling_n": "n = {n}",
@@ -134,7 +136,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "days": "{n} 天",
         "none": "没有通过检验的发现。",
         "how": "如何阅读",
-        "how.1": "路径从左到右；人们也会后退、跳过阶段、离开和回归。红色标出瓶颈：离开路径次数最多的阶段。",
+        "how.1": "路径从左到右；人们也会后退、跳过阶段、离开和回归。"
+        "红色标出瓶颈（离开路径次数最多的阶段）和标题中的发现。",
         "how.2": "“涉及的购买”是上限：受影响人数 × 180 天内实测的购买差距，附 95 % 区间。"
         "只有随机实验能说明因果，其余都是关联：推广前请先测试。",
         "how.3": "来源：{sources} · {period} · 截至 {as_of} · ",
@@ -159,5 +162,7 @@ TOUCHPOINTS_ZH = {
     "payment_failed": "支付失败", "checkout_error": "结账错误", "order": "网上订单", "web_order": "网上订单",
     "error_page": "错误页面", "support_chat": "在线客服", "chat": "在线客服", "review": "商品评价",
     "product_review": "商品评价", "store_purchase": "门店购买", "deal_won": "销售订单", "deal_lost": "丢失的商机",
-    "ticket": "客服工单", "mail_sent": "邮件已发", "mail_open": "邮件打开", "mail_click": "邮件点击",
+    "ticket": "客服工单", "contact_created": "录入客户档案", "account": "账户页面", "sales_order": "销售订单",
+    "offer": "报价", "offer_lost": "未成交报价", "unsubscribe": "退订", "payment_error": "支付失败",
+    "mail_sent": "邮件已发", "mail_open": "邮件打开", "mail_click": "邮件点击",
 }  # fmt: skip

@@ -81,15 +81,17 @@ def touchpoints(page: Page, grid: Grid, y: float) -> float:
     low = row_label(page, y, words("touchpoints"), words("touchpoints_note", n=TOP))
     tallest = max((row.people.value or 0.0 for rows in shown.values() for row in rows), default=1.0) or 1.0
     for column in grid.columns:
+        room = column.width * (0.54 if column.stage.is_path else 0.7)
         for index, row in enumerate(shown[column.stage.stage]):
             at = y + 25 + 21 * index
-            room = column.width * 0.5
             label = fonts.shorten(words.touchpoint(row.type, row.label), 12.5, room - 8)
             page.text(column.left, at, label, size=12.5)
             number = count(row.people.value)
-            longest = column.width - room - fonts.width(number, 12) - 8
-            length = max(longest * (row.people.value or 0.0) / tallest, 1.5)
-            page.rect(column.left + room, at - 9.5, length, 11, "#9a9a98")
+            length = 0.0
+            if column.stage.is_path:
+                longest = column.width - room - fonts.width(number, 12) - 8
+                length = max(longest * (row.people.value or 0.0) / tallest, 1.5)
+                page.rect(column.left + room, at - 9.5, length, 11, "#9a9a98")
             key = f"touchpoint.{column.stage.stage}.{row.type}"
             page.text(column.left + room + length + 6, at, number, size=12, fill=DARK, key=key, hint=hint(row.people))
     return max(low, y + 25 + 21 * max(deepest - 1, 0)) + 18
@@ -109,7 +111,7 @@ def service(page: Page, grid: Grid, y: float) -> float:
         number = count(cell.people.value)
         text = words("service_people", n=number, share=percent(cell.share.value))
         page.text(column.left, y + 33, text, size=13, bold=True, key=f"{key}.people", hint=hint(cell.share))
-        if cell.tickets.value:
+        if cell.tickets.value and column.stage.is_path:
             hours = cell.hours.value
             answered = words("service_hours", hours=words.span(hours / 24 if hours is not None else None))
             page.text(column.left, y + 53, answered, size=12, fill=DARK, key=f"{key}.hours", hint=hint(cell.hours))

@@ -78,13 +78,13 @@ def number(value: float) -> str:
     return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}".rstrip("0").rstrip(".") if value >= 0.05 else "<0.1"
 
 
-def whole_percents(shares: list[float]) -> list[int]:
-    """Percents that sum to 100 (largest remainder), so that a stage's moves add up on paper as they do in the data."""
-    floors = [int(100 * share) for share in shares]
-    rest = sorted(range(len(shares)), key=lambda index: floors[index] - 100 * shares[index])
-    for index in rest[: round(100 * sum(shares)) - sum(floors)]:
-        floors[index] += 1
-    return floors
+def whole_percents(shares: dict[str, float]) -> dict[str, str]:
+    """Percents that sum to 100 (largest remainder), so that moves add up on paper; some but hardly any is `<1 %`."""
+    floors = {name: int(100 * share) for name, share in shares.items()}
+    rest = sorted(shares, key=lambda name: floors[name] - 100 * shares[name])
+    for name in rest[: round(100 * sum(shares.values())) - sum(floors.values())]:
+        floors[name] += 1
+    return {name: f"{whole} %" if whole or not shares[name] else "<1 %" for name, whole in floors.items()}
 
 
 def _month(moment: datetime, lang: str) -> str:

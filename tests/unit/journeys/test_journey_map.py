@@ -1,0 +1,282 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import struct
+import xml.etree.ElementTree as ET
+from io import BytesIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cdp.errors import ConfigurationError, InputError, NotFoundError
+from journeys.map import export, fonts, mermaid, svg
+from journeys.map.finding import sharpest
+from journeys.map.model import build_map
+from journeys.map.page import Page, clear_of, spread
+from journeys.map.words import Words, whole_percents
+
+HAS_CJK_FONT = importlib.util.find_spec("pylopdf_fonts_zh_cn") is not None
+
+
+@pytest.fixture(scope="module")
+def english(world, as_of):
+    return build_map(world, as_of=as_of)
+
+
+@pytest.fixture(scope="module")
+def chinese(world, as_of):
+    return build_map(world, as_of=as_of, lang="zh")
+
+
+@pytest.fixture(scope="module")
+def crowded(world, as_of):
+    """The map with hostile labels: very long, in two scripts, with markup and formulas."""
+    shown = build_map(world, as_of=as_of, segment='=HYPERLINK("x") <script>alert(1)</script> ' + "long " * 60)
+    long_name = "Überaus lange Bezeichnung & <b>fett</b> " * 3
+    stages = tuple(
+        column.model_copy(
+            update={
+                "label": long_name if index % 2 else "阶段名称很长很长很长很长很长很长很长很长",
+                "description": long_name * 3,
+                "touchpoints": tuple(each.model_copy(update={"label": long_name}) for each in column.touchpoints),
+            }
+        )
+        for index, column in enumerate(shown.stages)
+    )
+    interventions = tuple(
+        row.model_copy(update={"title": long_name * 2, "investment": long_name, "difficulty": 3, "period_days": 3650})
+        for row in shown.interventions
+    )
+    return shown.model_copy(update={"stages": stages, "interventions": interventions})
+
+
+@pytest.mark.parametrize("name", ["english", "chinese", "crowded"])
+def test_no_text_covers_another_or_leaves_the_page(name, request):
+    page, height = svg.compose(request.getfixturevalue(name))
+    assert page.overlaps() == []
+    for box in page.boxes:
+        assert box.left >= 0, box.text
+        assert box.right <= page.width, box.text
+        assert box.bottom <= height, box.text
+
+
+def test_measured_widths_are_those_of_the_font():
+    fonttools = pytest.importorskip("fontTools.ttLib")
+    matplotlib = pytest.importorskip("matplotlib")
+    del fonttools, matplotlib
+    # Arial's widths (units of 2048), which Liberation Sans has by design.
+    assert fonts.width("A", 2048) == 1366
+    assert fonts.width("i", 2048) == 455
+    assert fonts.width("0", 2048, bold=True) == 1139
+    assert fonts.width("考", 10) == 10
+
+
+def test_the_page_is_well_formed_and_escapes_what_the_data_says(crowded):
+    root = ET.fromstring(svg.render(crowded))
+    assert root.tag.endswith("svg")
+    assert "<script>" not in svg.render(crowded)
+    html = export.to_bytes(crowded, "html").decode()
+    assert html.count("<script>") == 1
+    assert "</script>alert" not in html
+
+
+def test_the_title_is_the_finding(english, chinese, world, as_of):
+    assert english.headline.sentence.startswith("After a ")
+    assert english.headline.sentence in svg.render(english)
+    assert "的客户在" in chinese.headline.sentence
+    assert sharpest(world, as_of).sentence == english.headline.sentence
+
+
+def test_shares_of_moves_sum_to_one_in_data_and_on_paper(english):
+    for column in english.stages:
+        if column.moves:
+            assert sum(measure.value for measure in column.moves.values()) == pytest.approx(1)
+
+
+@given(st.lists(st.integers(0, 1000), min_size=1, max_size=6).filter(any))
+def test_whole_percents_sum_to_a_hundred(counts):
+    shares = {str(index): count / sum(counts) for index, count in enumerate(counts)}
+    texts = whole_percents(shares)
+    assert sum(int(text.split()[0]) for text in texts.values() if not text.startswith("<")) == 100
+
+
+def test_every_number_can_be_traced_and_counted_again(english, world):
+    document = json.loads(export.to_bytes(english, "json"))
+    for key, measure in english.numbers():
+        query = document["queries"][measure.query]
+        assert query["models"], key
+        assert "select" in query["sql"], key
+    query = document["queries"]["people"]
+    bound = {key: value for key, value in query["parameters"].items()}
+    rows = world.execute(query["sql"], bound).fetchall()
+    again = {row[0]: (row[1], row[2]) for row in rows}
+    for column in english.stages:
+        assert again[column.stage] == (column.reached.value, column.now.value)
+
+
+def test_people_now_are_everybody_once(english, world):
+    everybody = world.execute("select count(distinct profile_id) from marts.stage_episodes").fetchone()[0]
+    assert sum(column.now.value for column in english.stages) == everybody
+
+
+def test_median_time_equals_a_slow_kaplan_meier(english, world, as_of):
+    stays = world.execute(
+        "select date_diff('second', entered_at, coalesce(left_at, timestamp '2026-01-01')) / 86400.0, left_at is not null"
+        " from marts.stage_episodes where stage = 'decision'"
+    ).fetchall()
+    surviving, median = 1.0, None
+    for day in sorted({days for days, ended in stays if ended}):
+        risk = sum(days >= day for days, _ in stays)
+        surviving *= 1 - sum(days == day and ended for days, ended in stays) / risk
+        if surviving <= 0.5:
+            median = day
+            break
+    column = next(column for column in english.stages if column.stage == "decision")
+    assert column.time.p50.value == pytest.approx(median)
+
+
+def test_feeling_has_no_point_without_ratings(english):
+    silent = english.model_copy(
+        update={
+            "stages": tuple(
+                column.model_copy(update={"feeling": column.feeling.model_copy(update={"value": None, "n": 0})})
+                for column in english.stages
+            )
+        }
+    )
+    assert "no ratings" in svg.render(silent)
+    assert "<circle" not in svg.render(silent).split("Feeling")[1].split("Touchpoints")[0]
+
+
+def test_a_segment_and_a_period_narrow_the_map(world, english, as_of):
+    world.execute("create or replace temp view few as select profile_id from marts.profiles where purchases >= 2")
+    few = build_map(world, as_of=as_of, segment="buyers", profile_ids="few")
+    assert few.totals.people.value < english.totals.people.value
+    assert "Segment “buyers”" in svg.render(few)
+    recent = build_map(world, as_of=as_of, since=as_of.replace(year=2025, month=6))
+    assert recent.totals.touchpoints.value < english.totals.touchpoints.value
+
+
+def test_wrong_questions_are_refused_in_one_sentence(world, as_of):
+    with pytest.raises(InputError, match="speaks en and zh"):
+        build_map(world, as_of=as_of, lang="de")
+    with pytest.raises(InputError, match="nobody"):
+        world.execute("create or replace temp view nobody as select profile_id from marts.profiles where false")
+        build_map(world, as_of=as_of, profile_ids="nobody", segment="empty")
+    with pytest.raises(InputError, match="before it begins"):
+        build_map(world, as_of=as_of, since=as_of)
+    with pytest.raises(InputError, match="ends after"):
+        build_map(world, as_of=as_of, until=as_of.replace(year=2030))
+
+
+def test_a_snapshot_without_marts_is_named(as_of):
+    import duckdb
+
+    with pytest.raises(NotFoundError, match="no journey tables"):
+        build_map(duckdb.connect(), as_of=as_of)
+
+
+def test_unreached_stages_are_honest_empty_cells(world, as_of):
+    world.execute("create or replace temp view early as select profile_id from marts.profiles where touchpoints <= 2")
+    shown = build_map(world, as_of=as_of, profile_ids="early", segment="early")
+    last = shown.path[-1]
+    assert last.reached.value == 0 and last.moves == {} and last.time.p50.value is None
+    assert svg.compose(shown)[0].overlaps() == []
+
+
+def test_png_pdf_and_xlsx_are_what_they_say(english, crowded, tmp_path):
+    picture = export.to_bytes(english, "png")
+    assert picture[:8] == b"\x89PNG\r\n\x1a\n"
+    wide, high = struct.unpack(">II", picture[16:24])
+    assert wide == 3520 and high > 2000
+    assert export.to_bytes(english, "pdf")[:5] == b"%PDF-"
+    path = export.write(english, "xlsx", tmp_path / "deep" / "map.xlsx")
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.load_workbook(path)
+    assert book.sheetnames == ["Map", "Numbers", "Interventions", "Queries"]
+    hostile = openpyxl.load_workbook(BytesIO(export.to_bytes(crowded, "xlsx")))
+    assert not [cell for sheet in hostile for row in sheet for cell in row if cell.data_type == "f"]
+
+
+def test_unknown_formats_are_refused(english):
+    with pytest.raises(InputError, match="choose one of svg"):
+        export.to_bytes(english, "gif")
+
+
+def test_mermaid_names_every_stage_once(english):
+    chart = mermaid.chart(english)
+    assert chart.splitlines()[3] == "flowchart LR"
+    for column in english.stages:
+        assert len(re.findall(rf"^    s_{column.stage}[\[(]", chart, flags=re.M)) == 1
+
+
+def test_glyphs_no_font_has_are_refused_not_boxed(english):
+    strange = english.model_copy(update={"segment": "مرحبا"})
+    with pytest.raises(ConfigurationError, match=r"U\+06"):
+        export.to_bytes(strange, "png")
+    assert "مرحبا" in export.to_bytes(strange, "svg").decode()
+
+
+def test_no_fixed_text_lacks_a_glyph(chinese, english):
+    for shown in (chinese, english):
+        page, _ = svg.compose(shown)
+        assert not {character for box in page.boxes for character in fonts.missing(box.text)}
+
+
+def test_without_the_chinese_font_the_package_is_named(chinese, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ConfigurationError, match=fonts.CJK_PACKAGE):
+        export.to_bytes(chinese, "png")
+    assert export.to_bytes(chinese, "svg")
+
+
+@pytest.mark.skipif(not HAS_CJK_FONT, reason=f"the font package {fonts.CJK_PACKAGE} is not installed")
+def test_the_chinese_font_has_every_glyph_we_set_in_it(chinese):
+    ttlib = pytest.importorskip("fontTools.ttLib")
+    path = next(fonts.cjk_font_folder().glob("NotoSansSC*"))
+    known = ttlib.TTFont(path).getBestCmap()
+    for low, high in fonts._CJK_RANGES:
+        assert all(code in known for code in range(low, high + 1)), hex(low)
+    assert export.to_bytes(chinese, "png")[:4] == b"\x89PNG"
+
+
+@given(st.lists(st.floats(0, 500), min_size=1, max_size=12), st.floats(1, 40))
+def test_spread_labels_keep_their_distance_and_order(centres, gap):
+    placed = spread(centres, gap)
+    ranked = sorted(range(len(centres)), key=lambda index: centres[index])
+    for below, above in zip(ranked, ranked[1:], strict=False):
+        assert placed[above] - placed[below] >= gap - 1e-6
+
+
+def test_spread_leaves_distant_labels_alone():
+    assert spread([10.0, 100.0, 50.0], 12) == [10.0, 100.0, 50.0]
+
+
+def test_clear_of_sees_a_line_through_a_box():
+    assert not clear_of((10, 10, 20, 20), [(0, 15, 30, 15)])
+    assert clear_of((10, 10, 20, 20), [(0, 5, 30, 5), (25, 0, 25, 40)])
+
+
+@given(st.text(max_size=80), st.floats(20, 300))
+def test_wrapped_lines_fit_and_lose_nothing(text, limit):
+    lines = fonts.wrap(fonts.fold(text), 12, limit)
+    assert all(len(line) <= 1 or fonts.width(line, 12) <= limit for line in lines)
+    assert "".join("".join(lines).split()) == "".join(fonts.fold(text).split())
+
+
+def test_page_finds_overlaps():
+    page = Page(200)
+    page.text(10, 20, "one")
+    page.text(15, 22, "two")
+    page.text(10, 60, "three")
+    assert [(a.text, b.text) for a, b in page.overlaps()] == [("one", "two")]
+
+
+@pytest.mark.parametrize(
+    ("days", "text"), [(None, "–"), (0.01, "14 min"), (0.5, "12 h"), (17, "17 d"), (200, "6.6 mo")]
+)
+def test_durations_read_well(days, text):
+    assert Words("en").span(days) == text
