@@ -1,0 +1,89 @@
+"""What is new, changed or gone since the last run, and the features of what is new.
+
+Leaves four temporary tables on the connection: `wf_gone` (keys of deleted or changed records), `wf_delta` (their old
+features and the new ones), `wf_touched` (keys of records to be matched anew) and `wf_affected` (keys whose component must
+be looked at). A record is unchanged when its content and the way features are made are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+from cdp.ids import digest
+from identity.config import MatchConfig
+from identity.features import FEATURES_VERSION, create_table, derive
+
+_CHUNK = 200_000
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Numbers of records new or changed, of records deleted, and of records there are now."""
+
+    arrived: int
+    deleted: int
+    records: int
+
+
+def detect(connection: duckdb.DuckDBPyConnection, records: str, config: MatchConfig) -> Changes:
+    """Compare the table `records` (grain source, source_record_id; with content_hash) with what is stored."""
+    made_by = digest(str(FEATURES_VERSION), repr(config))[:12]
+    connection.execute(
+        f"""
+        create or replace temp table wf_now as
+        select source || ':' || source_record_id as record_key, content_hash || '{made_by}' as content_hash from {records}
+        """
+    )
+    connection.execute(
+        f"""
+        create or replace temp table wf_arrived as
+        select record_key, content_hash, (row_number() over (order by record_key) - 1) // {_CHUNK} as chunk
+        from wf_now anti join identity.state_features using (record_key, content_hash)
+        """
+    )
+    connection.execute(
+        """
+        create or replace temp table wf_gone as
+        select record_key, content_hash from identity.state_features anti join wf_now using (record_key, content_hash)
+        """
+    )
+    counts = connection.execute(
+        """
+        select
+            (select count(*) from wf_arrived),
+            (select count(*) from wf_gone where record_key not in (select record_key from wf_now)),
+            (select count(*) from wf_now)
+        """
+    ).fetchall()[0]
+    return Changes(*(int(count) for count in counts))
+
+
+def apply(connection: duckdb.DuckDBPyConnection, records: str, config: MatchConfig) -> None:
+    """Bring `identity.state_features` up to date and start the four temporary tables."""
+    connection.execute("drop table if exists wf_delta")
+    create_table(connection, "wf_delta", config, temporary=True)
+    connection.execute("insert into wf_delta select f.* from identity.state_features as f semi join wf_gone using (record_key)")
+    connection.execute("delete from identity.state_features where record_key in (select record_key from wf_gone)")
+    _derive_arrived(connection, records, config)
+    connection.execute("insert into identity.state_features select * from wf_delta semi join wf_arrived using (record_key, content_hash)")
+    connection.execute("create or replace temp table wf_touched as select record_key from wf_arrived")
+    connection.execute(
+        "create or replace temp table wf_affected as select record_key from wf_arrived union select record_key from wf_gone"
+    )
+
+
+def _derive_arrived(connection: duckdb.DuckDBPyConnection, records: str, config: MatchConfig) -> None:
+    """Features of what arrived, appended to `wf_delta`; in chunks, because normalisation happens outside the database."""
+    chunks = connection.execute("select coalesce(max(chunk), -1) from wf_arrived").fetchall()[0][0]
+    for chunk in range(int(chunks) + 1):
+        table = connection.execute(
+            f"""
+            select r.* exclude (content_hash), a.record_key, a.content_hash
+            from {records} as r
+            join wf_arrived as a on a.record_key = r.source || ':' || r.source_record_id
+            where a.chunk = {chunk} order by a.record_key
+            """
+        ).to_arrow_table()
+        derive(connection, table, "wf_delta", config)

@@ -1,0 +1,144 @@
+"""Candidate pairs → weighted edges, scored by Splink on a connection of its own.
+
+Input are two tables of the warehouse's connection: pairs of record keys, and the people they name. Only those people
+are copied. Output is an Arrow table of edges. Splink's own tables never reach the warehouse.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+import pyarrow as pa
+
+from cdp.errors import CdpError
+from identity.features import people
+from identity.model import Model, double
+from identity.scratch import scratch
+
+_EMPTY_FREQUENCIES = "select null::varchar as {0}, null::double as tf_{0} where false"
+
+
+def score(
+    connection: duckdb.DuckDBPyConnection, pairs: str, model: Model, *, keep_weight: float | None
+) -> pa.Table:
+    """Edges of the pairs in table `pairs` (record_a, record_b): record_a, record_b, weight, probability, name_only.
+
+    Pairs below `keep_weight` are left out. Weights are log2 odds, bounded so that probabilities stay below 1.
+    """
+    if not connection.execute(f"select 1 from {pairs} limit 1").fetchall():
+        return _no_edges()
+    select = f"""
+        select record_a, record_b, weight, 1 / (1 + pow(2, -weight)) as probability, name_only from (
+            select
+                record_a, record_b, name_only,
+                -log2(pow(2, -least(against_strangers, 60)) + pow(2, -least(against_home, 60))) as weight
+            from ({weights_sql(model)})
+        )
+    """
+    where = "" if keep_weight is None else f" where weight >= {double(keep_weight)}"
+    with scored(connection, pairs, model) as (scratched, table):
+        return scratched.execute(f"{select.format(table=table)}{where}").to_arrow_table()
+
+
+def _no_edges() -> pa.Table:
+    types = {
+        "record_a": pa.string(),
+        "record_b": pa.string(),
+        "weight": pa.float64(),
+        "probability": pa.float64(),
+        "name_only": pa.bool_(),
+    }
+    return pa.schema(types.items()).empty_table()
+
+
+def weights_sql(model: Model) -> str:
+    """SQL over Splink's predictions `{table}`: weights against both alternatives and whether names alone speak for it."""
+    names = list(model.shares)
+    home = " + ".join(model.level_sql(name, model.home_weights(name)) for name in names)
+    others = [comparison.name for comparison in model.comparisons() if not comparison.is_name]
+    speaks = " or ".join(f"mw_{name} > 1" for name in others)
+    odds = _log2(model.prior_same / model.prior_home)
+    return f"""
+        select
+            unique_id_l as record_a, unique_id_r as record_b, not ({speaks}) as name_only,
+            match_weight as against_strangers, {double(odds)} + {home} as against_home
+        from {{table}}
+    """
+
+
+@contextmanager
+def scored(
+    connection: duckdb.DuckDBPyConnection, pairs: str, model: Model
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
+    """Splink's predictions for `pairs` as a table on a scratch connection that lives as long as the block."""
+    from splink import Linker
+    from splink.backends.duckdb import DuckDBAPI
+
+    with scratch(connection) as scratched, _quiet():
+        _copy(connection, scratched, pairs, model)
+        api = DuckDBAPI(scratched)
+        linker = Linker(api.register("wf_people", dataset_display_name="people"), model.splink_settings(), log_level="ERROR")
+        for column in _rarities(model):
+            # The frequencies are columns of the people already; an empty lookup keeps Splink from counting again.
+            scratched.execute(f"create table wf_tf_{column} as {_EMPTY_FREQUENCIES.format(column)}")
+            linker.table_management.register_term_frequency_lookup(api.register(f"wf_tf_{column}"), column)
+        linker.table_management.register_blocked_pairs_for_predict(api.register("wf_pairs"))
+        try:
+            predictions = linker.inference.predict(warning_mode="never")
+        except Exception as error:
+            # Splink's message quotes values of records.
+            raise CdpError(f"Scoring failed inside the matching engine ({type(error).__name__}).") from None
+        yield scratched, predictions.physical_name
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, scratched: duckdb.DuckDBPyConnection, pairs: str, model: Model) -> None:
+    columns = sorted(
+        {column for comparison in model.comparisons() for column in comparison.columns if not column.startswith("tf_")}
+    )
+    rarities = _rarities(model)
+    joins = " ".join(
+        f"left join identity.state_frequencies as f_{column} on f_{column}.model_version = '{model.version}' "
+        f"and f_{column}.field = '{column}' and f_{column}.value = p.{column}"
+        for column in rarities
+    )
+    frequencies = "".join(
+        f", case when p.{column} is not null then coalesce(f_{column}.frequency, {1 / max(model.records, 1)!r}) end as tf_{column}"
+        for column in rarities
+    )
+    named = f"select record_a as record_key from {pairs} union select record_b from {pairs}"
+    source = connection.execute(
+        f"select p.record_key as unique_id, {', '.join(f'p.{column}' for column in columns)}{frequencies} "
+        f"from {people('identity.state_features')} as p semi join ({named}) as n on n.record_key = p.record_key {joins}"
+    )
+    scratched.register("arriving", source.to_arrow_table())
+    scratched.execute("create table wf_people as select * from arriving")
+    scratched.unregister("arriving")
+    moved = connection.execute(f"select '0' as match_key, record_a as join_key_l, record_b as join_key_r from {pairs}")
+    scratched.register("arriving", moved.to_arrow_table())
+    scratched.execute("create table wf_pairs as select * from arriving")
+    scratched.unregister("arriving")
+
+
+def _rarities(model: Model) -> list[str]:
+    return [comparison.rarity for comparison in model.comparisons() if comparison.rarity]
+
+
+def _log2(value: float) -> float:
+    import math
+
+    return math.log2(value)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Splink logs every query it runs."""
+    logger = logging.getLogger("splink")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -1,0 +1,140 @@
+"""One resolution: from a table of records to profiles, doing only what has changed.
+
+The pipeline and the standalone command share this path. Everything happens inside the caller's transaction on the
+connection given; Splink works beside it on a database of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import duckdb
+
+from identity import changes, components, hubs, matching, membership, model_store, rules
+from identity.config import MatchConfig
+from identity.membership import Run
+from identity.model import Model
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a resolution did; all numbers are of this run except `records`."""
+
+    records: int
+    arrived: int
+    deleted: int
+    pairs: int
+    reclustered: int
+    model_version: str
+    events: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was matched or clustered."""
+        return self.reclustered > 0 or self.deleted > 0
+
+
+def resolve_records(
+    connection: duckdb.DuckDBPyConnection,
+    records: str,
+    config: MatchConfig,
+    run: Run,
+    *,
+    progress: Progress | None = None,
+    renew_model: bool = False,
+) -> Outcome:
+    """Resolve the table `records` (columns as in `intermediate.int_source_records`) into `identity.identity_map`.
+
+    Unchanged input does no matching and no model work. `renew_model` trains anew and scores everything again.
+    """
+    tell = progress or (lambda message: None)
+    found = changes.detect(connection, records, config)
+    model = model_store.active(connection)
+    renew = renew_model or model is None or model_store.is_outgrown(model, found.records, config)
+    decided = _decisions_changed(connection)
+    if not (found.arrived or found.deleted or decided or (renew_model and found.records)):
+        return Outcome(found.records, 0, 0, 0, 0, model.version if model else "none")
+    tell(f"identity: {found.arrived:,} records to match")
+    changes.apply(connection, records, config)
+    hubs.refresh(connection, config)
+    if renew or model is None:
+        tell("identity: making a model")
+        model = model_store.renew(connection, config, run_id=run.run_id, now=run.now)
+        _touch_everything(connection)
+    pairs = _match(connection, model, config)
+    tell(f"identity: {pairs:,} pairs compared")
+    _affect_decided(connection)
+    reclustered = components.grow_affected(connection, config)
+    components.recluster(connection, model, config)
+    events = membership.assign(connection, run)
+    _remember_decisions(connection)
+    return Outcome(found.records, found.arrived, found.deleted, pairs, reclustered, model.version, events)
+
+
+def _touch_everything(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("create or replace temp table wf_touched as select record_key from identity.state_features")
+    connection.execute("create or replace temp table wf_delta as select * from identity.state_features")
+    connection.execute("delete from identity.state_crowded")
+
+
+def _match(connection: duckdb.DuckDBPyConnection, model: Model, config: MatchConfig) -> int:
+    """Replace the edges of touched records; what they were joined to is affected too. Returns the pairs compared."""
+    limits = rules.Limits(model.limits, model.refused)
+    rules.refresh_crowded(connection, limits)
+    connection.execute(
+        """
+        create or replace temp table wf_stale as
+        select record_key from wf_touched union select record_key from wf_gone
+        """
+    )
+    stale = "record_a in (select record_key from wf_stale) or record_b in (select record_key from wf_stale)"
+    connection.execute(
+        f"""
+        insert into wf_affected
+        select record_a from identity.edges where {stale} union select record_b from identity.edges where {stale}
+        union select record_key from wf_touched
+        """
+    )
+    connection.execute(f"delete from identity.edges where {stale}")
+    pairs = rules.block(connection, limits, config)
+    edges = matching.score(connection, "wf_pairs", model, keep_weight=config.keep_weight)
+    connection.register("arriving", edges)
+    connection.execute(
+        "insert into identity.edges select record_a, record_b, weight, probability, name_only, ? from arriving "
+        "order by record_a, record_b",
+        [model.version],
+    )
+    connection.unregister("arriving")
+    connection.execute("drop table wf_pairs")
+    return pairs
+
+
+def _decisions_changed(connection: duckdb.DuckDBPyConnection) -> bool:
+    """`wf_decided`: records of decisions made or withdrawn since the last run."""
+    connection.execute(
+        """
+        create or replace temp table wf_decided as
+        with now_active as (select decision_id, record_a, record_b from identity.decisions where active),
+        difference as (
+            (select * from now_active except select * from identity.state_applied)
+            union all
+            (select * from identity.state_applied except select * from now_active)
+        )
+        select record_a as record_key from difference union select record_b from difference
+        """
+    )
+    return bool(connection.execute("select count(*) from wf_decided").fetchall()[0][0])
+
+
+def _affect_decided(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("insert into wf_affected select record_key from wf_decided")
+
+
+def _remember_decisions(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("delete from identity.state_applied")
+    connection.execute(
+        "insert into identity.state_applied select decision_id, record_a, record_b from identity.decisions where active"
+    )
