@@ -71,7 +71,7 @@ def check_rows(source: str, entity: str, frame: pd.DataFrame, now: datetime) -> 
 def check_table(name: str, frame: pd.DataFrame) -> TableReport:
     """Judge the measures of one published table: a frame of one row, one column per measure."""
     failures = [
-        TableFailure(one.rule.code, one.rule.column, f"{one.rule.reason} (measured {frame[one.rule.column].iloc[0]})")
+        TableFailure(one.rule.code, one.rule.column, f"{one.rule.reason} (measured {frame[one.rule.column].iloc[0]:g})")
         for one in judge(load_suite(name), frame, wall_now())
         if one.failing
     ]
@@ -82,4 +82,12 @@ def check_published(connection: duckdb.DuckDBPyConnection) -> list[TableReport]:
     """The contracts of all published tables; a table that is missing is a failed report, nothing is raised."""
     from expectations import published
 
-    return [check_table(name, frame) for name, frame in published.measure_all(connection)]
+    reports = []
+    for name in published.MEASURES:
+        frame = published.measure(connection, name)
+        if frame is None:
+            missing = TableFailure("missing", "", "the table, or one that it refers to, is missing")
+            reports.append(TableReport(name, False, [missing]))
+        else:
+            reports.append(check_table(name, frame))
+    return reports
