@@ -30,12 +30,24 @@ _KNOWN: tuple[tuple[tuple[str, ...], type[CdpError], str], ...] = (
         "The database refused us; check user, password and database name in CDP_STORE_URL.",
     ),
     (
-        ("can't create a connection", "connection refused", "network error", "connection is closed", "timed out",
-         "terminating connection", "shutting down", "starting up", "too many", "server closed", "broken pipe"),
+        (
+            "can't create a connection",
+            "communication error",
+            "connection refused",
+            "network error",
+            "connection is closed",
+            "timed out",
+            "terminating connection",
+            "shutting down",
+            "starting up",
+            "too many",
+            "server closed",
+            "broken pipe",
+        ),
         UnavailableError,
         "The store's database does not answer; check that it runs and CDP_STORE_URL.",
     ),
-)  # fmt: skip
+)
 
 
 @contextmanager

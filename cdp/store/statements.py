@@ -139,7 +139,8 @@ SECRET = sa.select(secrets.c.value).where(secrets.c.name == sa.bindparam("name")
 
 def value_key(value: str) -> str:
     """What an identifier value is stored and found under: itself, or its digest when longer than an index holds."""
-    cleaned = value.replace("\0", "")
+    # Half a surrogate pair, which JSON can carry, is no character that a database stores.
+    cleaned = value.replace("\0", "").encode(errors="replace").decode()
     return cleaned if len(cleaned) <= LONGEST_VALUE else f"sha256:{sha256(cleaned.encode()).hexdigest()}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,14 @@ def shared_url(postgres_server: PostgresServer) -> str:
     return url
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy, for the same reason."""
+    path = tmp_path_factory.mktemp("template") / "store.sqlite"
+    open_store(f"sqlite:///{path}").close()
+    return path
+
+
 @pytest.fixture
 def postgres_url(postgres_server: PostgresServer) -> str:
     """An empty database."""
@@ -55,7 +64,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         yield InMemoryStore()
         return
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'store.sqlite'}"
+        url = f"sqlite:///{shutil.copy(request.getfixturevalue('template'), tmp_path / 'store.sqlite')}"
     else:
         url = request.getfixturevalue("shared_url")
         request.getfixturevalue("postgres_server").empty(url)

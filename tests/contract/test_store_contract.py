@@ -159,7 +159,7 @@ class TestIdentifiers:
         assert store.lookup("user_id", "with\0zero") == [profile_id(1)]
 
     def test_hostile_values_are_values(self, store: Store) -> None:
-        values = ["'; drop table profiles; --", "\\N", "a\tb\nc\r", "%s $1 ?", ":name", "王小明", "\\", ""]
+        values = ["'; drop table profiles; --", "\\N", "a\tb\nc\r", "%s $1 ?", ":name", "王小明", "\\", "", "\ud800"]
         publish(store, [1], identifiers=[("user_id", value, 1) for value in values])
         for value in values:
             assert store.lookup("user_id", value) == [profile_id(1)], value

@@ -47,9 +47,9 @@ def _publications_and_profiles() -> None:
         sa.Column("content_hash", sa.Text, nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("profile_id", name="pk_profiles"),
-        sa.CheckConstraint("status in ('living', 'merged', 'split', 'retired')", name="ck_profiles_status"),
-        sa.CheckConstraint("(status = 'living') = (document is not null)", name="ck_profiles_document"),
-        sa.CheckConstraint("(status = 'merged') = (merged_into is not null)", name="ck_profiles_merged_into"),
+        sa.CheckConstraint("status in ('living', 'merged', 'split', 'retired')", name=op.f("ck_profiles_status")),
+        sa.CheckConstraint("(status = 'living') = (document is not null)", name=op.f("ck_profiles_document")),
+        sa.CheckConstraint("(status = 'merged') = (merged_into is not null)", name=op.f("ck_profiles_merged_into")),
     )
     op.create_table(
         "identifiers",
@@ -106,7 +106,7 @@ def _segments() -> None:
         sa.Column("run_id", Key, nullable=False),
         sa.Column("at", Moment, nullable=False),
         sa.PrimaryKeyConstraint("seq", name="pk_membership_changes"),
-        sa.CheckConstraint("change in ('entered', 'exited')", name="ck_membership_changes_change"),
+        sa.CheckConstraint("change in ('entered', 'exited')", name=op.f("ck_membership_changes_change")),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_membership_changes_segment_key_seq", "membership_changes", ["segment_key", "seq"])
