@@ -77,6 +77,8 @@ def _(node: Sequence, path: str, catalogue: Catalogue) -> Iterator[Problem]:
         yield from _match(step, f"{path}.steps[{number}]", catalogue)
         if step.without is not None:
             yield from _match(step.without, f"{path}.steps[{number}].without", catalogue)
+    if node.then_no is not None:
+        yield from _match(node.then_no, f"{path}.then_no", catalogue)
 
 
 @_faults.register

@@ -38,7 +38,7 @@ from segments.definition import (
 from segments.gate import has_address
 from segments.plan import EVENTS, MOVES, PREDICTIONS, PROFILES, Plan
 from segments.ranks import best
-from segments.sequences import matching_sequence
+from segments.sequences import SequenceEvents, matching_sequence
 
 _SAMPLE_DIGITS = 8
 
@@ -96,11 +96,13 @@ def _(node: Event, plan: Plan) -> exp.Expr:
 
 @condition.register
 def _(node: Sequence, plan: Plan) -> exp.Expr:
-    steps = [sql.all_of(_matches(step, plan)) for step in node.steps]
-    without = [sql.all_of(_matches(step.without, plan)) if step.without else None for step in node.steps]
-    bounds = _bounds(node.window, plan)
-    key = "sequence " + node.model_dump_json()
-    return plan.in_set(key, lambda: matching_sequence(plan, node.steps, steps, without, bounds))
+    events = SequenceEvents(
+        steps=[sql.all_of(_matches(step, plan)) for step in node.steps],
+        without=[sql.all_of(_matches(step.without, plan)) if step.without else None for step in node.steps],
+        absent=sql.all_of(_matches(node.then_no, plan)) if node.then_no is not None else None,
+        window=_bounds(node.window, plan),
+    )
+    return plan.in_set("sequence " + node.model_dump_json(), lambda: matching_sequence(plan, node, events))
 
 
 @condition.register

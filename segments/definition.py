@@ -254,15 +254,24 @@ class Step(Match):
     without: Match | None = None
 
 
+class Absence(Match):
+    """No such event after the last step: until now, or during `within`, which then has to be over."""
+
+    within: Duration | None = None
+
+
 class Sequence(Part):
-    """Events one strictly after another."""
+    """Events one strictly after another, and perhaps none of some kind after the last one."""
 
     type: Literal["sequence"] = "sequence"
-    steps: Annotated[tuple[Step, ...], Field(min_length=2, max_length=10, strict=False)]
+    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=10, strict=False)]
+    then_no: Absence | None = None
     window: Window | None = None
 
     @model_validator(mode="after")
     def _first_step(self) -> Self:
+        if len(self.steps) == 1 and self.then_no is None:
+            raise ValueError("a sequence needs a second step or `then_no`")
         if self.steps[0].within is not None or self.steps[0].without is not None:
             raise ValueError("the first step has nothing before it, so it takes no `within` and no `without`")
         return self

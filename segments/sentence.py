@@ -127,6 +127,9 @@ def _(node: Sequence) -> str:
         within = f" within {moments.duration_words(step.within)}" if step.within is not None else ""
         without = f" with no {_events(step.without)} between" if step.without is not None else ""
         parts.append(f"then {_events(step)}{within}{without}")
+    if node.then_no is not None:
+        within = f" for {moments.duration_words(node.then_no.within)}" if node.then_no.within is not None else " since"
+        parts.append(f"then no {_events(node.then_no)}{within}")
     return f"with {', '.join(parts)}{_window(node.window)}"
 
 

@@ -1,4 +1,4 @@
-"""Sequences: A, then B within so long, without C between, in one pass of window functions per step.
+"""Sequences: A, then B within so long, without C between, then no D: one pass of window functions per step.
 
 Events of one instant count once per step and neither precede nor lie between one another. A step is reached at an event
 when some reached event of the step before lies strictly earlier and the gap allows it; the latest such event suffices,
@@ -7,44 +7,70 @@ because a longer gap can only be worse for `within` and `without` alike.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlglot import exp
 
 from segments import moments, sql
-from segments.definition import Step
+from segments.definition import Sequence, Step
 from segments.plan import Plan
 
 
-def matching_sequence(
-    plan: Plan,
-    steps: tuple[Step, ...],
-    matching: list[exp.Expr],
-    without: list[exp.Expr | None],
-    window: list[exp.Expr],
-) -> exp.Query:
-    """Distinct profile_ids whose events hold all steps in order.
+@dataclass(frozen=True)
+class SequenceEvents:
+    """Which touchpoints are a step, an exclusion before it, or must stay absent; and bounds for all of them."""
 
-    `matching` and `without` say which events are a step or an exclusion; `window` bounds every event.
-    """
-    query = _instants(plan, matching, without, window)
-    for number, step in enumerate(steps):
-        query = _reach(query, number, step, excluding=without[number] is not None)
-    reached = exp.Is(this=sql.column(f"reached_{len(steps) - 1}"), expression=exp.null()).not_()
-    return exp.select(sql.column("profile_id")).distinct().from_(query.subquery("steps")).where(reached)
+    steps: list[exp.Expr]
+    without: list[exp.Expr | None]
+    absent: exp.Expr | None
+    window: list[exp.Expr]
+
+    def flags(self) -> dict[str, exp.Expr]:
+        """Each of them with the name of its flag."""
+        flags = {f"step_{number}": one for number, one in enumerate(self.steps)}
+        flags |= {f"without_{number}": one for number, one in enumerate(self.without) if one is not None}
+        return flags if self.absent is None else {**flags, "absent": self.absent}
 
 
-def _instants(
-    plan: Plan, matching: list[exp.Expr], without: list[exp.Expr | None], window: list[exp.Expr]
-) -> exp.Select:
-    """One row per profile and instant at which any step or exclusion matches, with a flag for each."""
-    flags = {f"step_{number}": one for number, one in enumerate(matching)}
-    flags |= {f"without_{number}": one for number, one in enumerate(without) if one is not None}
+def matching_sequence(plan: Plan, node: Sequence, events: SequenceEvents) -> exp.Query:
+    """Distinct profile_ids whose events hold all steps in order."""
+    query = _instants(plan, events)
+    for number, step in enumerate(node.steps):
+        query = _reach(query, number, step, excluding=events.without[number] is not None)
+    reached = sql.column(f"reached_{len(node.steps) - 1}")
+    conditions: list[exp.Expr] = [exp.Is(this=reached, expression=exp.null()).not_()]
+    if node.then_no is not None:
+        following = exp.Window(
+            this=exp.Min(this=_when(sql.column("absent"), sql.column("occurred_at"))),
+            partition_by=[sql.column("profile_id")],
+            order=_in_time(),
+            spec=_rows(start=exp.Literal.number(1), start_side="FOLLOWING", end="UNBOUNDED", end_side="FOLLOWING"),
+        )
+        query = exp.select(exp.Star(), exp.alias_(following, "following", quoted=True)).from_(query.subquery("done"))
+        conditions.append(_stays_absent(plan, reached, node.then_no.within))
+    return exp.select(sql.column("profile_id")).distinct().from_(query.subquery("steps")).where(*conditions)
+
+
+def _stays_absent(plan: Plan, reached: exp.Column, within: str | None) -> exp.Expr:
+    """True where nothing unwanted follows the last step: ever, or during a time that is over."""
+    silent: exp.Expr = exp.Is(this=sql.column("following"), expression=exp.null())
+    if within is None:
+        return silent
+    over = sql.timestamp(moments.before(plan.as_of, within))
+    later = exp.GT(this=exp.Sub(this=sql.column("following"), expression=_interval(within)), expression=reached.copy())
+    return exp.and_(exp.LTE(this=reached.copy(), expression=over), exp.or_(silent, later, copy=False), copy=False)
+
+
+def _instants(plan: Plan, events: SequenceEvents) -> exp.Select:
+    """One row per profile and instant at which anything of interest happened, with a flag for each."""
+    flags = events.flags()
     keys = [sql.column("profile_id"), sql.column("occurred_at")]
     query = exp.select(*[key.copy() for key in keys]).from_(plan.table("touchpoints"))
     for name, one in flags.items():
         flag = exp.LogicalOr(this=sql.known_true(one.copy()))
         query.select(exp.alias_(flag, name, quoted=True), copy=False)
     query.where(exp.LTE(this=keys[1].copy(), expression=sql.timestamp(plan.as_of)), copy=False)
-    query.where(*[bound.copy() for bound in window], copy=False)
+    query.where(*[bound.copy() for bound in events.window], copy=False)
     query.where(sql.any_of([one.copy() for one in flags.values()]), copy=False)
     plan.restrict_inside(query)
     return query.group_by(*keys, copy=False)
@@ -64,9 +90,8 @@ def _reach(rows: exp.Select, number: int, step: Step, *, excluding: bool) -> exp
         exp.Is(this=earlier.copy(), expression=exp.null()).not_(),
     ]
     if step.within is not None:
-        seconds = int(moments.duration(step.within).total_seconds())
-        gap = exp.Interval(this=exp.Literal.string(str(seconds)), unit=exp.var("SECOND"))
-        conditions.append(exp.GTE(this=earlier.copy(), expression=exp.Sub(this=here.copy(), expression=gap)))
+        edge = exp.Sub(this=here.copy(), expression=_interval(step.within))
+        conditions.append(exp.GTE(this=earlier.copy(), expression=edge))
     if excluding:
         latest = _latest_before(_when(sql.column(f"without_{number}"), here.copy()))
         columns.append(exp.alias_(latest, excluded.name, quoted=True))
@@ -89,8 +114,19 @@ def _latest_before(value: exp.Expr) -> exp.Window:
     return exp.Window(
         this=exp.Max(this=value),
         partition_by=[sql.column("profile_id")],
-        order=exp.Order(expressions=[exp.Ordered(this=sql.column("occurred_at"), nulls_first=True)]),
-        spec=exp.WindowSpec(
-            kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end=exp.Literal.number(1), end_side="PRECEDING"
-        ),
+        order=_in_time(),
+        spec=_rows(start="UNBOUNDED", start_side="PRECEDING", end=exp.Literal.number(1), end_side="PRECEDING"),
     )
+
+
+def _in_time() -> exp.Order:
+    return exp.Order(expressions=[exp.Ordered(this=sql.column("occurred_at"), nulls_first=True)])
+
+
+def _rows(**bounds: exp.Expr | str) -> exp.WindowSpec:
+    return exp.WindowSpec(kind="ROWS", **bounds)
+
+
+def _interval(duration: str) -> exp.Interval:
+    seconds = int(moments.duration(duration).total_seconds())
+    return exp.Interval(this=exp.Literal.string(str(seconds)), unit=exp.var("SECOND"))

@@ -9,7 +9,7 @@ models alone. The grammar, from the loosest binding to the tightest:
     condition trait.NAME test | prediction.NAME test | stage ('=' | in) … [for >= 14d] | segment('key')
               | [no] event(['name'] [where filter {and filter}]) [.measure([property]) test] [window]
               | [no] moved(['back'] [from 'a'] [to 'b']) [.count() test] [window]
-              | sequence(event(…) then event(…) [within 2h] [without event(…)] …) [window]
+            | sequence(event(…) { then event(…) [within 2h] [without event(…)] } [then no event(…) [within 2h]]) [window]
               | consent('purpose') [= 'state'] | reachable('channel' [for 'purpose']) | sample('salt', [0% to] 10%)
               | (top | bottom) 10% by trait.NAME [among (or)] | experiment('name') [= 'arm'] | everyone
     window    in 30d | since moment [until moment] | until moment
@@ -242,16 +242,20 @@ class _Parser:
 
     def _sequence(self) -> Any:
         self._need("(")
-        steps = [self._match()]
-        while self._take("then"):
+        node: dict[str, Any] = {"type": "sequence", "steps": [self._match()]}
+        while "then_no" not in node and self._take("then"):
+            absent = self._take("no")
             step = self._match()
             if self._take("within"):
                 step["within"] = self._next("duration", "a duration such as 2h")
-            if self._take("without"):
-                step["without"] = self._match()
-            steps.append(step)
-        self._need(")") if len(steps) > 1 else self._need("then")
-        return {"type": "sequence", "steps": steps, **self._window()}
+            if absent:
+                node["then_no"] = step
+            else:
+                if self._take("without"):
+                    step["without"] = self._match()
+                node["steps"].append(step)
+        self._need(")")
+        return node | self._window()
 
     def _stage(self) -> Any:
         node: dict[str, Any] = {"type": "stage"}

@@ -87,6 +87,9 @@ def _(node: Sequence) -> str:
         within = f" within {step.within}" if step.within is not None else ""
         without = f" without {_match(step.without)}" if step.without is not None else ""
         steps.append(f"{_match(step)}{within}{without}")
+    if node.then_no is not None:
+        within = f" within {node.then_no.within}" if node.then_no.within is not None else ""
+        steps.append(f"no {_match(node.then_no)}{within}")
     return f"sequence({' then '.join(steps)}){_window(node.window)}"
 
 

@@ -197,7 +197,7 @@ def sequence(node: Steps, profile: Row, world: World) -> bool:
 
     def rest(number: int, before: datetime | None) -> bool:
         if number == len(node.steps):
-            return True
+            return before is not None and stays_absent(before)
         step = node.steps[number]
         for row in matching(step, node.window, profile, world):
             when = row["occurred_at"]
@@ -210,6 +210,13 @@ def sequence(node: Steps, profile: Row, world: World) -> bool:
             if rest(number + 1, when):
                 return True
         return False
+
+    def stays_absent(last: datetime) -> bool:
+        if node.then_no is None:
+            return True
+        end = world.now if node.then_no.within is None else last + length(node.then_no.within)
+        unwanted = matching(node.then_no, node.window, profile, world)
+        return end <= world.now and not any(last < row["occurred_at"] <= end for row in unwanted)
 
     return rest(0, None)
 

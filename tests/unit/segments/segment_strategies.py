@@ -211,8 +211,16 @@ measures = st.one_of(
     ),
 )
 step = _set("without", maybe(matches), _set("within", maybe(st.sampled_from(DURATIONS)), matches))
-sequences = st.tuples(matches, st.lists(step, min_size=1, max_size=3)).map(
-    lambda pair: {"type": "sequence", "steps": [pair[0], *pair[1]]}
+absence = _set("within", maybe(st.sampled_from(DURATIONS)), matches)
+sequences = st.one_of(
+    _set(
+        "then_no",
+        maybe(absence),
+        st.tuples(matches, st.lists(step, min_size=1, max_size=3)).map(
+            lambda pair: {"type": "sequence", "steps": [pair[0], *pair[1]]}
+        ),
+    ),
+    st.tuples(matches, absence).map(lambda pair: {"type": "sequence", "steps": [pair[0]], "then_no": pair[1]}),
 )
 percents = st.one_of(st.sampled_from([0, 10, 50, 99.5, 100]), st.floats(0, 100))
 

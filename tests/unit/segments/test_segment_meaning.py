@@ -23,7 +23,7 @@ from tests.unit.segments.conftest import TABLES
 from tests.unit.segments.segment_reference import World, members
 from tests.unit.segments.segment_strategies import closed_trees, trees, worlds
 
-QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")
