@@ -7,21 +7,20 @@ ticket, accounts at their first login. Record ids are scattered, so that they sa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from demo.actors import Actors
-from demo.dice import Dice, Floats, Ints, Scatter, Texts, chance, stream
+from demo.dice import Dice, Floats, Ints, Scatter, Texts, chance
 from demo.journey import POS as BY_CARD
 from demo.journey import SALES as BY_DEAL
 from demo.journey import WEB as BY_WEB
 from demo.journey import Journey
 from demo.lines import MS_PER_DAY
 from demo.people import LAST_DAY, People
+from demo.plan import Plan
 from demo.records import POS, SALES, SUPPORT, WEB, Wanted
 from demo.sales import Deals, Sales
-from demo.scenario import Scenario
 from demo.tickets import Tickets, first_day
 from demo.visits import EPOCH_MS, Visits
 
@@ -33,38 +32,49 @@ DEVICE_BLOCK = 2_000_000
 class Numbering:
     """All record ids of one world."""
 
-    seed: int
-    total: int
-    chunks: int
+    plan: Plan
+
+    def _scattered(self, name: str, index: Ints, copies: int = 1, modulus: int | None = None) -> Ints:
+        return Scatter(self.plan.seed, name, copies * self.plan.total, modulus)(index)
 
     def contact(self, number: Ints) -> Texts:
         """Sales: six digits or more."""
-        return (100_000 + Scatter(self.seed, "contact", self.total)(number)).astype(np.str_)
+        return (100_000 + self._scattered("contact", number)).astype(np.str_)
 
     def card(self, number: Ints, second: Ints) -> Texts:
         """POS: two cards are reserved for everybody."""
-        scattered = Scatter(self.seed, "card", 2 * self.total)(2 * number + second)
+        scattered = self._scattered("card", 2 * number + second, copies=2)
         return np.strings.add("LOY-", (20_000 + scattered).astype(np.str_))
 
     def requester(self, number: Ints) -> Texts:
         """Support."""
-        return (900_000 + Scatter(self.seed, "requester", self.total)(number)).astype(np.str_)
+        return (900_000 + self._scattered("requester", number)).astype(np.str_)
 
     def account(self, number: Ints) -> Texts:
         """Web: u_ and nine digits."""
-        return _padded("u_", Scatter(self.seed, "account", self.total, 10**9)(number), 9)
+        return _padded("u_", self._scattered("account", number, modulus=10**9), 9)
 
     def person(self, number: Ints) -> Texts:
         """The truth."""
-        return _padded("P", Scatter(self.seed, "person", self.total)(number), len(str(self.total)))
+        return _padded("P", self._scattered("person", number), len(str(self.plan.total)))
 
-    def device(self, chunk: int, index: Ints) -> Texts:
-        """Web: a_ and twelve digits."""
-        return _padded("a_", self._devices(chunk * DEVICE_BLOCK + index), 12)
+    def device(self, index: Ints) -> Texts:
+        """Web: a_ and twelve digits; `index` counts within the chunk."""
+        scatter = Scatter(self.plan.seed, "device", self.plan.chunks * DEVICE_BLOCK, 10**12)
+        return _padded("a_", scatter(self.plan.chunk * DEVICE_BLOCK + index), 12)
 
-    @cached_property
-    def _devices(self) -> Scatter:
-        return Scatter(self.seed, "device", self.chunks * DEVICE_BLOCK, 10**12)
+
+@dataclass(frozen=True)
+class Encounters:
+    """Everything that lets a source meet a person."""
+
+    people: People
+    actors: Actors
+    journey: Journey
+    visits: Visits
+    deals: Deals
+    sales: Sales
+    tickets: Tickets
 
 
 @dataclass(frozen=True)
@@ -85,22 +95,18 @@ def first_logins(visits: Visits, size: int) -> Floats:
     return day
 
 
-def meet(
-    scenario: Scenario, seed: int, chunk: int, numbering: Numbering, people: People, actors: Actors, journey: Journey,
-    visits: Visits, deals: Deals, sales: Sales, tickets: Tickets,
-) -> Meetings:  # fmt: skip
+def meet(plan: Plan, numbering: Numbering, seen: Encounters) -> Meetings:
     """All person records of a chunk."""
-    dice = stream(seed, chunk, "meetings")
-    size = people.size
-    arrival = actors.arrival[:size]
+    dice, rules = plan.dice("meetings"), plan.scenario.records
+    people, actors, size = seen.people, seen.actors, seen.people.size
     parts = [
-        (SALES, _contacts(dice, actors, arrival, deals, size), 0),
-        (SUPPORT, _requesters(dice, scenario, arrival, tickets, actors.size)[:size], 0),
-        (WEB, first_logins(visits, actors.size)[:size], 0),
-        (POS, _cards(dice, actors, arrival, sales, size), 0),
+        (SALES, _contacts(dice, actors, seen.deals), 0),
+        (SUPPORT, _requesters(dice, rules.support, actors, seen.tickets), 0),
+        (WEB, first_logins(seen.visits, actors.size)[:size], 0),
+        (POS, _cards(dice, actors, seen.sales), 0),
     ]
     late = parts[3][1] + dice.uniform(20, 400, size)
-    parts.append((POS, np.where(chance(dice, scenario.records.pos_second, size) & (late < LAST_DAY), late, np.inf), 1))
+    parts.append((POS, np.where(chance(dice, rules.pos_second, size) & (late < LAST_DAY), late, np.inf), 1))
     rows = [np.flatnonzero(np.isfinite(day)) for _, day, _ in parts]
     person = np.concatenate(rows)
     source = np.concatenate([np.full(len(row), part[0]) for row, part in zip(rows, parts, strict=True)])
@@ -112,7 +118,7 @@ def meet(
         [numbering.contact(number), numbering.requester(number), numbering.account(number)],
         numbering.card(number, second),
     )
-    good = (_source_of_experiment(actors, journey)[person] == source) & (second == 0)
+    good = (_source_of_experiment(actors, seen.journey)[person] == source) & (second == 0)
     # The order of a file says nothing about the person either.
     mix = dice.permutation(len(person))
     return Meetings(Wanted(source[mix], person[mix], day[mix], good[mix]), ids[mix], second[mix])
@@ -128,7 +134,8 @@ def _source_of_experiment(actors: Actors, journey: Journey) -> Ints:
     return source
 
 
-def _contacts(dice: Dice, actors: Actors, arrival: Floats, deals: Deals, size: int) -> Floats:
+def _contacts(dice: Dice, actors: Actors, deals: Deals) -> Floats:
+    size, arrival = actors.people, actors.arrival[: actors.people]
     day = np.minimum(arrival + dice.exponential(40, size), LAST_DAY)
     old = chance(dice, 0.2, size)
     day = np.where(old, -dice.uniform(10, 600, size), day)
@@ -138,7 +145,8 @@ def _contacts(dice: Dice, actors: Actors, arrival: Floats, deals: Deals, size: i
     return np.where(actors.has_contact[:size], day, np.inf)
 
 
-def _cards(dice: Dice, actors: Actors, arrival: Floats, sales: Sales, size: int) -> Floats:
+def _cards(dice: Dice, actors: Actors, sales: Sales) -> Floats:
+    size, arrival = actors.people, actors.arrival[: actors.people]
     shown = sales.member
     first = np.full(actors.size, np.inf)
     np.minimum.at(first, sales.actor[shown], (sales.at[shown] - EPOCH_MS) / MS_PER_DAY)
@@ -146,12 +154,11 @@ def _cards(dice: Dice, actors: Actors, arrival: Floats, sales: Sales, size: int)
     return np.where(actors.has_card[:size], np.where(np.isfinite(first[:size]), first[:size], idle), np.inf)
 
 
-def _requesters(dice: Dice, scenario: Scenario, arrival: Floats, tickets: Tickets, actors: int) -> Floats:
-    day = first_day(tickets, actors) - 0.001
-    size = len(arrival)
-    calls = chance(dice, scenario.records.support, size) & np.isinf(day[:size])
-    day[:size] = np.where(calls, np.minimum(arrival + dice.uniform(0, 300, size), LAST_DAY), day[:size])
-    return day
+def _requesters(dice: Dice, calls: float, actors: Actors, tickets: Tickets) -> Floats:
+    size, arrival = actors.people, actors.arrival[: actors.people]
+    wrote = first_day(tickets, size) - 0.001
+    only_calls = chance(dice, calls, size) & np.isinf(wrote)
+    return np.where(only_calls, np.minimum(arrival + dice.uniform(0, 300, size), LAST_DAY), wrote)
 
 
 def _padded(prefix: str, values: Ints, width: int) -> Texts:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from demo.dice import Bools, Dice, Floats, Ints, chance, cumulative, pick, stream
+from demo.dice import Bools, Dice, Floats, Ints, chance, cumulative, pick
 from demo.people import NEVER, People
 from demo.places import draw_countries, places
+from demo.plan import Plan
 from demo.scenario import DEVICES, PURCHASE_CHANNELS, Persona, Scenario
 
 # Which share of POS sales people without a loyalty card make, compared with members.
@@ -54,9 +55,9 @@ class Actors:
         return len(self.persona)
 
 
-def make_actors(scenario: Scenario, seed: int, chunk: int, people: People) -> Actors:
+def make_actors(plan: Plan, people: People) -> Actors:
     """Actors for the people of one chunk, with the chunk's share of visitors."""
-    dice = stream(seed, chunk, "actors")
+    dice, scenario = plan.dice("actors"), plan.scenario
     rules = scenario.records
     visitors = int(dice.poisson(scenario.visitors * people.size))
     size = people.size + visitors
@@ -94,9 +95,9 @@ def make_actors(scenario: Scenario, seed: int, chunk: int, people: People) -> Ac
 
 def _zones(dice: Dice, scenario: Scenario, people: People, visitors: int) -> Ints:
     tables = places()
-    country = draw_countries(dice, dict(scenario.countries), visitors)
+    country = draw_countries(dice, scenario.countries, visitors)
     city = np.concatenate([people.addresses.city[people.home], tables.city_start[country]])
-    return tables.zone_of_city[city]
+    return np.asarray(tables.zone_of_city[city])
 
 
 def _devices(dice: Dice, scenario: Scenario, people: People, persona: Ints, personas: list[Persona]) -> Devices:

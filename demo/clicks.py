@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from demo.dice import Bools, Dice, Floats, Ints, chance, pick_in_rows, stream
+from demo.dice import Bools, Dice, Floats, Ints, chance, pick_in_rows
 from demo.journey import BOUGHT, Journey
-from demo.scenario import STAGES, Scenario
+from demo.plan import Plan
+from demo.scenario import STAGES, Web
+from demo.sheets import sheet
 from demo.visits import Visits
 
-FILE = Path(__file__).resolve().parent / "data" / "clicks.yaml"
 IDENTIFY, ORDER = -1, -2
 LONGEST_WALK = 14
 # Places in a visit: the walk counts in tens from 0.
@@ -27,7 +26,7 @@ _LOGIN, _ERROR, _ACCOUNT, _CHECKOUT, _CHAT = 5, 200, 300, 400, 900
 
 @dataclass(frozen=True)
 class Clicks:
-    """Events of a chunk; `code` indexes `step_names()`, or is IDENTIFY or ORDER; `user` tells whether a userId is sent."""
+    """Events of a chunk; `code` indexes `step_names()` or is IDENTIFY or ORDER; `user` tells if a userId is sent."""
 
     visit: Ints
     code: Ints
@@ -38,7 +37,7 @@ class Clicks:
 @lru_cache(maxsize=1)
 def step_names() -> tuple[tuple[str, str], ...]:
     """(event name, step) of every code, in the order of the codes."""
-    return tuple((str(name), str(step)) for name, step in _sheet()["steps"].items())
+    return tuple((str(name), str(step)) for name, step in sheet("clicks")["steps"].items())
 
 
 def code_of(name: str) -> int:
@@ -46,14 +45,15 @@ def code_of(name: str) -> int:
     return [event for event, _ in step_names()].index(name)
 
 
-def make_clicks(scenario: Scenario, seed: int, chunk: int, visits: Visits, journey: Journey) -> Clicks:
+def make_clicks(plan: Plan, visits: Visits, journey: Journey) -> Clicks:
     """All web events of a chunk."""
-    dice = stream(seed, chunk, "clicks")
+    dice, rules = plan.dice("clicks"), plan.scenario.web
     size = len(visits.step)
     everyone = np.arange(size)
     parts = [_walk(dice, visits.stage, everyone)]
-    place = _checkout_parts(dice, scenario, visits, journey, parts)
-    noisy = everyone[chance(dice, scenario.web.error_page, size)]
+    parts += _checkout_parts(dice, rules, visits, journey)
+    place = np.where(visits.tries, _ACCOUNT, _LOGIN)
+    noisy = everyone[chance(dice, rules.error_page, size)]
     parts.append((noisy, np.full(len(noisy), code_of("Error Page Viewed")), np.full(len(noisy), _ERROR)))
     logins = everyone[visits.logged_in]
     parts.append((logins, np.full(len(logins), IDENTIFY), place[logins]))
@@ -70,10 +70,9 @@ def make_clicks(scenario: Scenario, seed: int, chunk: int, visits: Visits, journ
     return Clicks(visit, code, at, user)
 
 
-def _checkout_parts(
-    dice: Dice, scenario: Scenario, visits: Visits, journey: Journey, parts: list[tuple[Ints, Ints, Ints]]
-) -> Ints:
-    """Append checkout and chat events; returns the place of the login in each visit."""
+def _checkout_parts(dice: Dice, rules: Web, visits: Visits, journey: Journey) -> list[tuple[Ints, Ints, Ints]]:
+    """Checkout and chat events: (visit, code, place in the visit)."""
+    parts: list[tuple[Ints, Ints, Ints]] = []
     steps = journey.steps
     outcome, failed = steps.outcome[visits.step], steps.failed[visits.step]
     buys = np.flatnonzero(visits.tries)
@@ -84,22 +83,14 @@ def _checkout_parts(
 
     for offset, name in enumerate(("Product Added", "Cart Viewed", "Checkout Step Completed")):
         add(buys, name, _CHECKOUT + 10 * offset)
-    add(buys[chance(dice, scenario.web.checkout_error, len(buys))], "Checkout Error", _CHECKOUT + 25)
+    add(buys[chance(dice, rules.checkout_error, len(buys))], "Checkout Error", _CHECKOUT + 25)
     add(buys, "Payment Info Entered", _CHECKOUT + 30)
     add(np.flatnonzero(visits.tries & failed), "Payment Failed", _CHECKOUT + 40)
     add(np.flatnonzero(visits.tries & failed & (outcome == BOUGHT)), "Payment Info Entered", _CHECKOUT + 50)
     add(np.flatnonzero(visits.tries & (outcome == BOUGHT)), ORDER, _CHECKOUT + 60)
     chats = np.flatnonzero(steps.ticket[visits.step] & chance(dice, 0.3, len(visits.step)))
     add(chats, "Support Chat Started", _CHAT)
-    return np.where(visits.tries, _ACCOUNT, _LOGIN)
-
-
-@lru_cache(maxsize=1)
-def _sheet() -> dict[str, Any]:
-    import yaml
-
-    content: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-    return content
+    return parts
 
 
 @lru_cache(maxsize=1)
@@ -108,8 +99,9 @@ def _chains() -> tuple[Floats, Floats]:
     names = [name for name, _ in step_names()]
     start = np.zeros((len(STAGES), len(names)))
     after = np.zeros((len(STAGES), len(names), len(names)))
+    pages = sheet("clicks")
     for stage, label in enumerate(STAGES):
-        for page, row in _sheet().get(label, _sheet()["awareness"]).items():
+        for page, row in pages.get(label, pages["awareness"]).items():
             for name, rate in row.items():
                 if page == "start":
                     start[stage, names.index(name)] = rate

@@ -15,15 +15,16 @@ from demo.dice import Bools, Dice, Texts
 
 PLACEHOLDER_MAILS = np.array(["noemail@example.com", "none@none.com", "test@test.com"])
 PLACEHOLDER_PHONES = np.array(["0000000000", "1111111111", "555-555-5555"])
-_NEIGHBOURS = {
-    "a": "s", "b": "v", "c": "x", "d": "f", "e": "r", "f": "g", "g": "h", "h": "j", "i": "o", "j": "k", "k": "l", "l": "k", "m": "n",
-    "n": "m", "o": "p", "p": "o", "q": "w", "r": "t", "s": "d", "t": "y", "u": "i", "v": "b", "w": "e", "x": "c", "y": "u", "z": "x",
-}  # fmt: skip
+# Each letter of the first text is mistaken for the one below it.
+_KEYS = (
+    "abcdefghijklmnopqrstuvwxyz",
+    "svxfrghjoklknmpowtdyibecux",
+)
 _EMPTY = ""
 
 
 def typos(dice: Dice, column: Texts, rows: Bools) -> Texts:
-    """One slip of the keyboard in each hit text of three letters or more: swapped, doubled, lost or neighbouring letter."""
+    """One slip in each hit text of three letters or more: a letter swapped, doubled, lost or the one beside it."""
     # Dice fall for every row, so that the same row gets the same slip whatever the other texts are.
     where, kinds = dice.random(len(rows)), dice.integers(0, 4, len(rows))
     hit = np.flatnonzero(rows & (np.strings.str_len(column) > 2))
@@ -117,7 +118,7 @@ def _bare(text: str) -> str:
 
 def _neighbour_table() -> Any:
     table = np.full(128, ord("e"), dtype=np.uint32)
-    for letter, neighbour in _NEIGHBOURS.items():
+    for letter, neighbour in zip(*_KEYS, strict=True):
         table[ord(letter)] = ord(neighbour)
         table[ord(letter.upper())] = ord(neighbour.upper())
     for digit in "0123456789":

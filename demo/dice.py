@@ -44,12 +44,12 @@ def cumulative(weights: Sequence[float] | Floats) -> Floats:
 
 def pick(dice: Dice, sums: Floats, size: int) -> Ints:
     """Indexes drawn by the weights behind `sums` (see `cumulative`)."""
-    return np.searchsorted(sums, dice.random(size), side="right").astype(np.int64)
+    return np.asarray(np.searchsorted(sums, dice.random(size), side="right"), dtype=np.int64)
 
 
 def pick_in_rows(dice: Dice, rows: Floats) -> Ints:
     """One index per row of a matrix of running sums; a row that ends below 1 yields its length with the rest."""
-    return (dice.random(len(rows))[:, None] >= rows).sum(axis=1).astype(np.int64)
+    return np.asarray((dice.random(len(rows))[:, None] >= rows).sum(axis=1), dtype=np.int64)
 
 
 def within(dice: Dice, starts: Ints, lengths: Ints) -> Ints:

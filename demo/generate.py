@@ -7,11 +7,9 @@ holds an earlier demo world and nothing else.
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -20,21 +18,17 @@ from pathlib import Path
 
 from cdp.clock import stopwatch
 from cdp.errors import ConflictError, InputError, ResourceError
-from demo.archive import MONTHS, file_name
-from demo.chunk import FILES, PEOPLE_PER_CHUNK, ChunkReport, Task, make_chunk
+from demo.assembly import FOLDERS, Assembly, Part, PartReport, make_part
+from demo.plan import Plan
 from demo.scenario import Scenario, load_scenario
-from demo.spoilt import BadRows
-from demo.tickets import SLOW_HOURS
-from demo.truth import Tally
 
-FOLDERS = frozenset({"sales", "support", "web", "pos", "marketing", "truth"})
-# More processes than this gain little and each takes up to a gigabyte.
+# More processes than this gain little, and each takes up to a gigabyte.
 MOST_PROCESSES = 4
 
 
 @dataclass(frozen=True)
 class DemoReport:
-    """What was generated: the scenario, rows by entity (as in `truth/facts.json`), bytes by file, and the time it took."""
+    """What was generated: rows by entity (as in `truth/facts.json`), bytes by file, and the seconds it took."""
 
     scenario: str
     seed: int
@@ -45,7 +39,12 @@ class DemoReport:
 
 
 def generate(
-    scenario: str | Path, *, seed: int, out: Path, people: int | None = None, progress: Callable[[str], None] | None = None
+    scenario: str | Path,
+    *,
+    seed: int,
+    out: Path,
+    people: int | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> DemoReport:
     """Write the world of a scenario (name or YAML file) and seed into the folder `out`; equal input gives equal bytes.
 
@@ -56,9 +55,9 @@ def generate(
     rules = load_scenario(scenario)
     total = rules.people if people is None else people
     if total < 1:
-        raise InputError("A demo world needs at least one person; give --people a number above 0.")
+        raise InputError("A demo world needs at least one person; ask for 1 or more people.")
     if seed < 0:
-        raise InputError("The seed of a demo world must not be negative.")
+        raise InputError("The seed of a demo world must be 0 or more.")
     out = Path(out).absolute()
     _refuse_foreign(out)
     partial = out.parent / f".{out.name}.partial"
@@ -66,10 +65,12 @@ def generate(
         out.parent.mkdir(parents=True, exist_ok=True)
         _clear(partial)
         counts = _write(rules, seed, total, partial, progress or (lambda _: None))
-        files = {str(path.relative_to(partial)): path.stat().st_size for path in sorted(partial.rglob("*")) if path.is_file()}
+        files = {str(path.relative_to(partial)): path.stat().st_size for path in _files(partial)}
         _swap(partial, out)
     except (MemoryError, BrokenProcessPool):
-        raise ResourceError("The demo world did not fit into memory; close other programs or ask for fewer people.") from None
+        raise ResourceError(
+            "The demo world did not fit into memory; close other programs or ask for fewer people."
+        ) from None
     except OSError as error:
         raise ResourceError(f"The demo world could not be written to {out}: {error.strerror or error}.") from None
     finally:
@@ -88,64 +89,34 @@ def _refuse_foreign(out: Path) -> None:
 
 
 def _write(rules: Scenario, seed: int, total: int, folder: Path, progress: Callable[[str], None]) -> dict[str, int]:
-    for name in sorted(FOLDERS):
-        (folder / name).mkdir(parents=True)
-    for name, header in FILES.items():
-        (folder / name).write_bytes(f"{header}\r\n".encode() if header else b"")
-    chunks = -(-total // PEOPLE_PER_CHUNK)
-    tasks = [Task(rules, seed, chunk, total, folder / f"part-{chunk}") for chunk in range(chunks)]
-    counts: Counter[str] = Counter()
-    planted, observed = Tally(), Tally()
-    bad: BadRows = []
-    duplicates = 0
-    for task, report in zip(tasks, _run(tasks), strict=True):
-        _append(task.folder, folder)
-        counts.update(report.counts)
-        bad += report.bad
-        duplicates += report.duplicates
-        planted.add(*report.planted)
-        observed.add(*report.observed)
-        done = min(total, (task.chunk + 1) * PEOPLE_PER_CHUNK)
-        progress(f"{done:,} of {total:,} people, {counts['web_events']:,} web events")
-    counts["bad_rows"] = len(bad)
-    bad.sort(key=lambda row: row[0])
-    lines = ["problem,record_id", *(f"{problem},{key}" for problem, key in bad)]
-    (folder / "truth/bad_rows.csv").write_bytes("".join(f"{line}\r\n" for line in lines).encode())
-    facts = {
-        "seed": seed,
-        "scenario": rules.name,
-        "slow_hours": SLOW_HOURS,
-        "planted": planted.facts(),
-        "observable": observed.facts(),
-        "duplicates_web": duplicates,
-        "counts": dict(counts),
-    }
-    (folder / "truth/facts.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    return dict(counts)
+    assembly = Assembly(folder)
+    chunks = Plan(rules, seed, 0, total).chunks
+    parts = [Part(Plan(rules, seed, chunk, total), folder / f"part-{chunk}") for chunk in range(chunks)]
+    for part, report in zip(parts, _run(parts), strict=True):
+        assembly.add(part, report)
+        done = part.plan.first + part.plan.size
+        progress(f"{done:,} of {total:,} people, {assembly.counts['web_events']:,} web events")
+    assembly.finish(rules.name, seed)
+    return dict(assembly.counts)
 
 
-def _run(tasks: list[Task]) -> Iterator[ChunkReport]:
+def _run(parts: list[Part]) -> Iterator[PartReport]:
     """Reports in the order of the chunks. A few chunks run ahead, never all: their parts take disk."""
-    processes = min(len(tasks), os.cpu_count() or 1, MOST_PROCESSES)
+    processes = min(len(parts), os.cpu_count() or 1, MOST_PROCESSES)
     if processes == 1:
-        yield from map(make_chunk, tasks)
+        yield from map(make_part, parts)
         return
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
         ahead = processes + 1
-        waiting = [pool.submit(make_chunk, task) for task in tasks[:ahead]]
-        for index in range(len(tasks)):
+        waiting = [pool.submit(make_part, part) for part in parts[:ahead]]
+        for index in range(len(parts)):
             yield waiting[index].result()
-            if index + ahead < len(tasks):
-                waiting.append(pool.submit(make_chunk, tasks[index + ahead]))
+            if index + ahead < len(parts):
+                waiting.append(pool.submit(make_part, parts[index + ahead]))
 
 
-def _append(part: Path, folder: Path) -> None:
-    """Append a chunk's parts to the files of the world and remove them."""
-    web = {file_name(month): file_name(month).removeprefix("web/") for month in MONTHS}
-    for name, source in {**{name: name.replace("/", "-") for name in FILES}, **web}.items():
-        with (part / source).open("rb") as piece, (folder / name).open("ab") as whole:
-            shutil.copyfileobj(piece, whole, 1 << 20)
-    shutil.rmtree(part)
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _swap(partial: Path, out: Path) -> None:

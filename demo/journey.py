@@ -7,14 +7,17 @@ their dice being thrown at a slow ticket, a failed payment or a welcome mail; `p
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from demo.actors import Actors
-from demo.dice import Bools, Dice, Floats, Ints, chance, pick_in_rows, stream
+from demo.dice import Bools, Dice, Floats, Ints, chance, pick_in_rows
 from demo.people import LAST_DAY, NEVER
-from demo.scenario import DEVICES, STAGES, Scenario
+from demo.plan import Plan
+from demo.scenario import DEVICES, STAGES, Scenario, StageName
+from demo.tally import Tally
 
 AWARENESS, CONSIDERATION, DECISION, USE, LOYALTY, LAPSED = range(6)
 NO_ATTEMPT, WEB, POS, SALES = -1, 0, 1, 2
@@ -48,19 +51,6 @@ class Steps:
     upset: Bools
 
 
-@dataclass
-class Planted:
-    """How often the dice of an effect were thrown (`n`) and came true (`hits`), by name."""
-
-    n: dict[str, int] = field(default_factory=dict)
-    hits: dict[str, int] = field(default_factory=dict)
-
-    def count(self, name: str, n: int, hits: int) -> None:
-        """Add throws."""
-        self.n[name] = self.n.get(name, 0) + int(n)
-        self.hits[name] = self.hits.get(name, 0) + int(hits)
-
-
 @dataclass(frozen=True)
 class Journey:
     """All steps of a chunk, the arm of each actor's welcome mail (-1 none, 0 control, 1 treatment), and the tally."""
@@ -68,12 +58,13 @@ class Journey:
     steps: Steps
     arm: Ints
     final_stage: Ints
-    planted: Planted
+    # Throws of the dice of planted effects.
+    planted: Tally
 
 
-def walk(scenario: Scenario, seed: int, chunk: int, actors: Actors) -> Journey:
+def walk(plan: Plan, actors: Actors) -> Journey:
     """Let all actors of a chunk walk until the end of the two years."""
-    return _Walk(scenario, stream(seed, chunk, "journey"), actors).run()
+    return _Walk(plan.scenario, plan.dice("journey"), actors).run()
 
 
 class _Walk:
@@ -82,11 +73,13 @@ class _Walk:
     def __init__(self, scenario: Scenario, dice: Dice, actors: Actors) -> None:
         personas = list(scenario.personas.values())
         self._scenario, self._dice, self._actors = scenario, dice, actors
-        self._next = np.array([[_row(kind.transitions.get(_stage(s), {})) for s in range(6)] for kind in personas])
-        self._again = np.array([[0, 0, 0, k.repurchase.get("use", 0), k.repurchase.get("loyalty", 0), 0] for k in personas])
+        self._next = np.array([[_row(kind.transitions.get(stage, {})) for stage in STAGES] for kind in personas])
+        self._again = np.array(
+            [[0, 0, 0, k.repurchase.get("use", 0), k.repurchase.get("loyalty", 0), 0] for k in personas]
+        )
         self._visits = np.array([kind.web for kind in personas])
         self._tickets = np.array([kind.tickets for kind in personas])
-        self._gap = np.array([scenario.stage_days[_stage(s)] for s in range(6)])
+        self._gap = np.array([scenario.stage_days[stage] for stage in STAGES])
         self._failure = np.array([scenario.web.payment_failure.get(name, 0.0) for name in DEVICES])
         size = actors.size
         self._stage = np.zeros(size, np.int64)
@@ -97,7 +90,7 @@ class _Walk:
         # The attempt an actor owes because of the welcome mail; NO_ATTEMPT when none.
         self._due = np.full(size, NO_ATTEMPT, np.int64)
         self._log: list[dict[str, Ints | Bools]] = []
-        self.planted = Planted()
+        self.planted = Tally()
 
     def run(self) -> Journey:
         for _ in range(MAX_STEPS):
@@ -108,7 +101,7 @@ class _Walk:
         if self._scenario.effects.welcome_mail:
             repeat = self._recorded >= 2
             for arm, name in ((0, "no_welcome"), (1, "welcome")):
-                self.planted.count(name, int((self._arm == arm).sum()), int((repeat & (self._arm == arm)).sum()))
+                self.planted.count(name, repeat[self._arm == arm])
         joined = {key: np.concatenate([part[key] for part in self._log]) for key in self._log[0]}
         order = np.lexsort((joined["day"], joined["actor"]))
         steps = Steps(**{key: column[order] for key, column in joined.items()})
@@ -132,9 +125,9 @@ class _Walk:
         failed, outcome = self._pay(attempt, mobile_kind, due)
         bought = outcome == BOUGHT
         recorded = bought & ((attempt != POS) | (actors.has_card[who] & (due | chance(dice, CARD_SHOWN, len(who)))))
-        first = self._count_purchases(who, bought, recorded, attempt)
-        ticket, slow, upset = self._support(who, persona, stage, failed, tries)
-        after = self._after(who, stage, wanted, attempt, outcome)
+        self._count_purchases(who, bought, recorded, attempt)
+        ticket, slow, upset = self._support(who, failed, tries)
+        after = self._after(who, wanted, attempt, outcome)
         away = self._defect(ticket, slow)
         visit = (attempt == WEB) | (chance(dice, self._visits[persona], len(who)) & (stage != LAPSED)) | ~known
         self._log.append({
@@ -142,7 +135,7 @@ class _Walk:
             "attempt": attempt, "outcome": outcome, "failed": failed, "recorded": recorded,
             "nth": np.where(recorded, self._recorded[who], 0), "ticket": ticket, "slow": slow, "upset": upset,
         })  # fmt: skip
-        self._go_on(who, after, away, first)
+        self._go_on(who, after, away)
 
     def _pay(self, attempt: Ints, device: Ints, due: Bools) -> tuple[Bools, Ints]:
         """Whether a payment failed, and the outcome of every attempt."""
@@ -157,13 +150,13 @@ class _Walk:
             planted = chance(dice, np.where(mobile, effect.abandon_mobile, effect.abandon_other), size)
             leaves = np.where(failed, planted, plain)
             for name, rows in (("payment_failed_mobile", failed & mobile), ("payment_failed_other", failed & ~mobile)):
-                self.planted.count(name, int(rows.sum()), int((rows & leaves).sum()))
+                self.planted.count(name, leaves[rows])
         outcome = np.where(attempt == NO_ATTEMPT, NOTHING, BOUGHT)
         outcome = np.where(web & leaves, np.where(failed, FAILED_AND_GAVE_UP, GAVE_UP), outcome)
         lost = (attempt == SALES) & ~due & chance(dice, LOST_DEALS, size)
         return failed, np.where(lost, LOST, outcome)
 
-    def _count_purchases(self, who: Ints, bought: Bools, recorded: Bools, attempt: Ints) -> Bools:
+    def _count_purchases(self, who: Ints, bought: Bools, recorded: Bools, attempt: Ints) -> None:
         """Count, and assign the welcome mail at the first recorded purchase of reachable people."""
         self._bought[who] += bought
         self._recorded[who] += recorded
@@ -175,10 +168,10 @@ class _Walk:
         if effect:
             moved = first & (arm == 1) & chance(self._dice, effect.lift, len(who))
             self._due[who[moved]] = attempt[moved]
-        return first
 
-    def _support(self, who: Ints, persona: Ints, stage: Ints, failed: Bools, tries: Bools) -> tuple[Bools, Bools, Bools]:
+    def _support(self, who: Ints, failed: Bools, tries: Bools) -> tuple[Bools, Bools, Bools]:
         dice, rules, size = self._dice, self._scenario.support, len(who)
+        persona, stage = self._actors.persona[who], self._stage[who]
         using = (stage == USE) | (stage == LOYALTY)
         rate = np.where(using, self._tickets[persona], np.where(stage == DECISION, self._tickets[persona] / 3, 0.0))
         asks = chance(dice, rate, size) & ~tries & (self._due[who] == NO_ATTEMPT)
@@ -191,12 +184,13 @@ class _Walk:
         if not effect:
             return np.zeros(len(ticket), np.bool_)
         away = ticket & chance(self._dice, np.where(slow, effect.defect_slow, effect.defect_fast), len(ticket))
-        self.planted.count("slow_ticket", int(slow.sum()), int((away & slow).sum()))
-        self.planted.count("fast_ticket", int((ticket & ~slow).sum()), int((away & ~slow).sum()))
+        self.planted.count("slow_ticket", away[slow])
+        self.planted.count("fast_ticket", away[ticket & ~slow])
         return away
 
-    def _after(self, who: Ints, stage: Ints, wanted: Ints, attempt: Ints, outcome: Ints) -> Ints:
+    def _after(self, who: Ints, wanted: Ints, attempt: Ints, outcome: Ints) -> Ints:
         """The stage after the step, effects of tickets apart."""
+        stage = self._stage[who]
         bought = outcome == BOUGHT
         back = np.where(stage == DECISION, CONSIDERATION, stage)
         after = np.where(attempt == NO_ATTEMPT, wanted, back)
@@ -208,7 +202,7 @@ class _Walk:
         many = (stage == DECISION) & (self._bought[who] >= 3)
         return np.where(bought, np.where(many, LOYALTY, again), after)
 
-    def _go_on(self, who: Ints, after: Ints, away: Bools, first: Bools) -> None:
+    def _go_on(self, who: Ints, after: Ints, away: Bools) -> None:
         """Set the next stage and the day on which it shows."""
         dice, size = self._dice, len(who)
         pace = self._actors.pace[who]
@@ -232,10 +226,6 @@ class _Walk:
         self._day[who] = np.where(gone & ~owes, NEVER, self._day[who] + wait)
 
 
-def _stage(index: int) -> str:
-    return STAGES[index]
-
-
-def _row(row: dict[str, float]) -> Floats:
+def _row(row: Mapping[StageName, float]) -> Floats:
     """Running sums over the six stages; what is left to 1 stays."""
     return np.cumsum([row.get(name, 0.0) for name in STAGES])

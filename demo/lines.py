@@ -90,7 +90,7 @@ def texts(values: Any) -> Any:
     """Any column as Arrow strings (64-bit offsets, so that a chunk may exceed 2 GB)."""
     import pyarrow as pa
 
-    return pa.array(values) if isinstance(values, list) else pa.array(np.asarray(values)).cast(pa.large_string())
+    return pa.array(values if isinstance(values, list) else np.asarray(values)).cast(pa.large_string())
 
 
 def choices(labels: Sequence[str], index: Ints) -> Any:

@@ -7,14 +7,16 @@ The welcome mail goes to the treatment arm a few minutes after the first purchas
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from demo.archive import END_MS
-from demo.dice import Dice, Ints, Texts, chance, stream
+from demo.dice import Dice, Ints, Texts, chance
 from demo.lines import MS_PER_DAY, choices, csv_rows, numbers, stamps, texts
+from demo.plan import Plan
 from demo.sales import BLOCK
-from demo.scenario import Scenario
+from demo.scenario import Marketing
 from demo.visits import EPOCH_MS
 
 EVENT_HEADER = "event_id,event,campaign,email,timestamp"
@@ -43,6 +45,14 @@ class _Mails:
     at: Ints
 
 
+class _Rates(NamedTuple):
+    """Shares of the mails sent."""
+
+    open: float
+    click: float
+    leave: float
+
+
 def experiment_rows(assigned: Assignments) -> bytes:
     """CSV rows of the experiment."""
     return csv_rows([
@@ -53,16 +63,18 @@ def experiment_rows(assigned: Assignments) -> bytes:
     ])  # fmt: skip
 
 
-def mail_rows(scenario: Scenario, seed: int, chunk: int, assigned: Assignments, known: Texts, since: Ints) -> tuple[bytes, int]:
+def mail_rows(plan: Plan, assigned: Assignments, known: Texts, since: Ints) -> tuple[bytes, int]:
     """CSV rows of all mails and their number; `known` are good addresses of people and `since` when each got known."""
-    dice = stream(seed, chunk, "mails")
-    parts = _welcome(dice, scenario, assigned) + _newsletter(dice, scenario, known, since)
-    event, campaign, at = (np.concatenate([getattr(part, name) for part in parts]) for name in ("event", "campaign", "at"))
+    dice, rules = plan.dice("mails"), plan.scenario.marketing
+    parts = _welcome(dice, rules, assigned) + _newsletter(dice, rules, known, since)
+    event, campaign, at = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("event", "campaign", "at")
+    )
     mail = np.concatenate([part.mail for part in parts])
     inside = at < END_MS
     order = np.flatnonzero(inside)[np.argsort(at[inside], kind="stable")]
     rows = csv_rows([
-        numbers(chunk * BLOCK + np.arange(len(order)), "em_"),
+        numbers(plan.chunk * BLOCK + np.arange(len(order)), "em_"),
         choices(EVENTS, event[order]),
         choices(CAMPAIGNS, campaign[order]),
         texts(mail[order]),
@@ -71,15 +83,14 @@ def mail_rows(scenario: Scenario, seed: int, chunk: int, assigned: Assignments, 
     return rows, len(order)
 
 
-def _welcome(dice: Dice, scenario: Scenario, assigned: Assignments) -> list[_Mails]:
-    rules = scenario.marketing
+def _welcome(dice: Dice, rules: Marketing, assigned: Assignments) -> list[_Mails]:
     treated = np.flatnonzero(assigned.arm == 1)
     sent = assigned.at[treated] + dice.integers(5 * MINUTE, 20 * MINUTE, len(treated))
-    return _followed(dice, assigned.mail[treated], sent, 0, rules.welcome_open, rules.welcome_click, rules.unsubscribe)
+    rates = _Rates(rules.welcome_open, rules.welcome_click, rules.unsubscribe)
+    return _followed(dice, assigned.mail[treated], sent, 0, rates)
 
 
-def _newsletter(dice: Dice, scenario: Scenario, known: Texts, since: Ints) -> list[_Mails]:
-    rules = scenario.marketing
+def _newsletter(dice: Dice, rules: Marketing, known: Texts, since: Ints) -> list[_Mails]:
     reader = np.flatnonzero(chance(dice, rules.newsletter_subscribed, len(known)))
     interval = int(rules.newsletter_every_days * MS_PER_DAY)
     issues = EPOCH_MS + np.arange(int(731 * MS_PER_DAY / interval) + 1) * interval + 9 * 60 * MINUTE
@@ -91,21 +102,19 @@ def _newsletter(dice: Dice, scenario: Scenario, known: Texts, since: Ints) -> li
     row, issue = np.nonzero(gets)
     sent = issues[issue] + dice.integers(0, 90 * MINUTE, len(row))
     mail = known[reader[row]]
-    parts = _followed(dice, mail, sent, 1, rules.newsletter_open, rules.newsletter_click, 0.0)
+    parts = _followed(dice, mail, sent, 1, _Rates(rules.newsletter_open, rules.newsletter_click, 0.0))
     gone = leaves[row, issue]
     parts.append(_part(UNSUBSCRIBE, 1, mail[gone], sent[gone] + dice.integers(MINUTE, 3 * MS_PER_DAY, int(gone.sum()))))
     return parts
 
 
-def _followed(
-    dice: Dice, mail: Texts, sent: Ints, campaign: int, opens: float, clicks: float, leaves: float
-) -> list[_Mails]:
-    """What follows on a mail: opens with `opens`, clicks with `clicks`, unsubscribes with `leaves` (of all sent)."""
+def _followed(dice: Dice, mail: Texts, sent: Ints, campaign: int, rates: _Rates) -> list[_Mails]:
+    """The mails sent and what follows on them."""
     size = len(sent)
-    opened = chance(dice, opens, size)
+    opened = chance(dice, rates.open, size)
     open_at = sent + (dice.exponential(9 * 60 * MINUTE, size)).astype(np.int64) + MINUTE
-    clicked = opened & chance(dice, min(1.0, clicks / opens) if opens else 0.0, size)
-    left = chance(dice, leaves, size)
+    clicked = opened & chance(dice, min(1.0, rates.click / rates.open) if rates.open else 0.0, size)
+    left = chance(dice, rates.leave, size)
     return [
         _part(SENT, campaign, mail, sent),
         _part(OPEN, campaign, mail[opened], open_at[opened]),

@@ -10,22 +10,25 @@ import unicodedata
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from demo.dice import Bools, Dice, Floats, Ints, Texts, cumulative, pick
+from demo.sheets import sheet
 
-FOLDER = Path(__file__).resolve().parent / "data" / "names"
 CULTURES = ("english", "spanish", "german", "french", "polish", "russian", "chinese", "arabic")
 FEMALE, MALE = 0, 1
 COMBINED_GIVEN_NAMES = 900
 
+_LATIN = (
+    *("a", "b", "v", "g", "d", "e", "e", "zh", "z", "i", "y", "k", "l", "m", "n", "o", "p"),
+    *("r", "s", "t", "u", "f", "kh", "ts", "ch", "sh", "shch", "", "y", "", "e", "yu", "ya"),
+)
 _CYRILLIC = dict(
     zip(
         "абвгдеёжзийклмнопрстуфхцчшщъыьэюя",
-        "a b v g d e e zh z i y k l m n o p r s t u f kh ts ch sh shch  y  e yu ya".split(" "),
+        _LATIN,
         strict=True,
     )
 )
@@ -70,9 +73,7 @@ class NameTables:
 def cyrillic_to_latin(text: str) -> str:
     """Letter by letter, capitals kept: Щукин → Shchukin."""
     letters = [_CYRILLIC.get(letter.lower(), letter) for letter in text]
-    return "".join(
-        new.capitalize() if old.isupper() else new for old, new in zip(text, letters, strict=True)
-    )
+    return "".join(new.capitalize() if old.isupper() else new for old, new in zip(text, letters, strict=True))
 
 
 def plain(text: str) -> str:
@@ -84,21 +85,19 @@ def plain(text: str) -> str:
 @lru_cache(maxsize=1)
 def name_tables() -> NameTables:
     """Read and combine all lists (a few thousand names), once per process."""
-    import yaml
-
-    sheets = [yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8")) for name in CULTURES]
+    sheets = [sheet(f"names/{name}") for name in CULTURES]
     given: list[tuple[str, str]] = []
     nicks: list[str] = []
     given_block: dict[tuple[int, int], tuple[int, Floats]] = {}
     forms: list[tuple[str, str, str, str]] = []
     surname_block: dict[int, tuple[int, Floats]] = {}
-    for culture, sheet in enumerate(sheets):
+    for culture, lists in enumerate(sheets):
         for sex, label in ((FEMALE, "female"), (MALE, "male")):
-            entries = _given(sheet, label)
+            entries = _given(lists, label)
             given_block[culture, sex] = (len(given), _by_rank(len(entries), shift=18.0, power=0.9))
             given += entries
-            nicks += [str(sheet.get("nicknames", {}).get(native, "")) for native, _ in entries]
-        surnames = _surnames(sheet)
+            nicks += [str(lists.get("nicknames", {}).get(native, "")) for native, _ in entries]
+        surnames = _surnames(lists)
         surname_block[culture] = (len(forms), _by_rank(len(surnames), shift=12.0, power=1.0))
         forms += surnames
     latin = [pair[1] for pair in given]
@@ -114,7 +113,7 @@ def name_tables() -> NameTables:
         surname_plain=np.array([[plain(form[3]) for form in forms], [plain(form[2]) for form in forms]]),
         surname_block=surname_block,
         own_script=np.array([name in ("russian", "chinese", "arabic") for name in CULTURES]),
-        double_surname=np.array([bool(sheet.get("double_surname")) for sheet in sheets]),
+        double_surname=np.array([bool(lists.get("double_surname")) for lists in sheets]),
     )
 
 
@@ -125,7 +124,7 @@ def _latin_nick(text: str) -> str:
 
 
 def _by_rank(count: int, shift: float, power: float) -> Floats:
-    return cumulative(1.0 / (np.arange(count) + shift) ** power)
+    return cumulative([(rank + shift) ** -power for rank in range(count)])
 
 
 def _both(entry: str) -> tuple[str, str]:
@@ -133,20 +132,20 @@ def _both(entry: str) -> tuple[str, str]:
     return native, latin or cyrillic_to_latin(native)
 
 
-def _given(sheet: dict[str, Any], label: str) -> list[tuple[str, str]]:
-    entries = [_both(entry) for entry in sheet["given"][label]]
-    if not sheet.get("combine_given"):
+def _given(lists: dict[str, Any], label: str) -> list[tuple[str, str]]:
+    entries = [_both(entry) for entry in lists["given"][label]]
+    if not lists.get("combine_given"):
         return entries
     pairs = [(a + b, (c + d).capitalize()) for a, c in entries for b, d in entries if a != b]
     singles = [(native, latin.capitalize()) for native, latin in entries]
     return singles[:12] + _shuffled(pairs + singles[12:])[:COMBINED_GIVEN_NAMES]
 
 
-def _surnames(sheet: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+def _surnames(lists: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     """(masculine, feminine, Latin masculine, Latin feminine), most frequent first, no form twice."""
-    listed = [str(entry) for entry in sheet["surnames"]]
-    ends = [(str(end).split("/")) for end in sheet.get("endings", [])]
-    made = ["/".join(f"{stem}{end}" for end in pair) for stem in sheet.get("stems", []) for pair in ends]
+    listed = [str(entry) for entry in lists["surnames"]]
+    ends = [(str(end).split("/")) for end in lists.get("endings", [])]
+    made = ["/".join(f"{stem}{end}" for end in pair) for stem in lists.get("stems", []) for pair in ends]
     known = dict.fromkeys(listed)
     known.update(dict.fromkeys(_shuffled([name for name in made if name not in known])))
     return [_surname_forms(entry) for entry in known]

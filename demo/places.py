@@ -6,10 +6,10 @@ are valid under the country's numbering plan, and are written in the ways people
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,9 +17,9 @@ import numpy as np
 
 from demo.dice import Dice, Floats, Ints, Texts, cumulative, fill_pattern, pick, within
 from demo.names import CULTURES
-from demo.scenario import COUNTRIES
+from demo.scenario import COUNTRIES, CountryName
+from demo.sheets import sheet
 
-FILE = Path(__file__).resolve().parent / "data" / "places.yaml"
 CALENDAR_DAYS = 731
 FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -65,25 +65,24 @@ class Addresses:
 @lru_cache(maxsize=1)
 def places() -> Places:
     """Read the tables, once per process."""
-    import yaml
-
-    sheets: list[dict[str, Any]] = list(map(yaml.safe_load(FILE.read_text(encoding="utf-8")).get, COUNTRIES))
-    streets = [[kind.format(name) for name in sheet["streets"] for kind in sheet["types"]] for sheet in sheets]
-    phones = [[f"{lead}{sheet['mobile'][0]}" for lead in sheet["mobile"][1]] for sheet in sheets]
-    cities = [city for sheet in sheets for city in sheet["cities"]]
+    countries = sheet("places")
+    sheets: list[dict[str, Any]] = [countries[code] for code in COUNTRIES]
+    streets = [[kind.format(name) for name in each["streets"] for kind in each["types"]] for each in sheets]
+    phones = [[f"{lead}{each['mobile'][0]}" for lead in each["mobile"][1]] for each in sheets]
+    cities = [city for each in sheets for city in each["cities"]]
     zones = tuple(dict.fromkeys(str(city[3]) for city in cities))
     street_start, street_count = _blocks(streets)
     phone_start, phone_count = _blocks(phones)
-    city_start, city_count = _blocks([sheet["cities"] for sheet in sheets])
-    mail_start, mail_count = _blocks([sheet["mail"] for sheet in sheets])
+    city_start, city_count = _blocks([each["cities"] for each in sheets])
+    mail_start, mail_count = _blocks([each["mail"] for each in sheets])
     return Places(
-        calling_code=np.array([sheet["code"] for sheet in sheets]),
-        line=tuple(str(sheet["line"]) for sheet in sheets),
-        cultures=np.array([cumulative([sheet["cultures"].get(name, 0.0) for name in CULTURES]) for sheet in sheets]),
-        main_culture=np.array([CULTURES.index(next(iter(sheet["cultures"]))) for sheet in sheets]),
+        calling_code=np.array([each["code"] for each in sheets]),
+        line=tuple(str(each["line"]) for each in sheets),
+        cultures=np.array([cumulative([each["cultures"].get(name, 0.0) for name in CULTURES]) for each in sheets]),
+        main_culture=np.array([CULTURES.index(next(iter(each["cultures"]))) for each in sheets]),
         mail_start=mail_start,
         mail_count=mail_count,
-        mail=np.array([domain for sheet in sheets for domain in sheet["mail"]]),
+        mail=np.array([domain for each in sheets for domain in each["mail"]]),
         phone_start=phone_start,
         phone_count=phone_count,
         phone_pattern=np.array([text for block in phones for text in block]),
@@ -121,7 +120,9 @@ def draw_addresses(dice: Dice, country: Ints) -> Addresses:
 def draw_phones(dice: Dice, country: Ints) -> Texts:
     """One national number each, digits only, without trunk prefix."""
     tables = places()
-    return fill_pattern(dice, tables.phone_pattern[within(dice, tables.phone_start[country], tables.phone_count[country])])
+    return fill_pattern(
+        dice, tables.phone_pattern[within(dice, tables.phone_start[country], tables.phone_count[country])]
+    )
 
 
 def write_phones(dice: Dice, national: Texts, country: Ints) -> Texts:
@@ -144,10 +145,10 @@ def write_phones(dice: Dice, national: Texts, country: Ints) -> Texts:
 def culture_of(dice: Dice, country: Ints) -> Ints:
     """One culture each, by the country's shares."""
     sums = places().cultures[country]
-    return (dice.random(len(country))[:, None] >= sums).sum(axis=1).astype(np.int64)
+    return np.asarray((dice.random(len(country))[:, None] >= sums).sum(axis=1), dtype=np.int64)
 
 
-def draw_countries(dice: Dice, weights: dict[str, float], size: int) -> Ints:
+def draw_countries(dice: Dice, weights: Mapping[CountryName, float], size: int) -> Ints:
     """One country each, by the scenario's weights."""
     return pick(dice, cumulative([weights.get(name, 0.0) for name in COUNTRIES]), size)
 

@@ -24,7 +24,7 @@ SALES, SUPPORT, WEB, POS = range(4)
 
 @dataclass(frozen=True)
 class Wanted:
-    """Records to be made: source, person (row in the chunk), day (2024-01-01 is 0), and whether the mail must be good."""
+    """Records to be made: source, person (row in the chunk), day, and whether the mail address must be good."""
 
     source: Ints
     person: Ints
@@ -94,9 +94,7 @@ def _writes_latin(dice: Dice, corruptions: Corruptions, people: People, wanted: 
     return np.asarray(~people.own_script[wanted.person] | transcribed)
 
 
-def _names(
-    dice: Dice, corruptions: Corruptions, people: People, wanted: Wanted, latin: Bools
-) -> tuple[Texts, Texts]:
+def _names(dice: Dice, corruptions: Corruptions, people: People, wanted: Wanted, latin: Bools) -> tuple[Texts, Texts]:
     tables, who = name_tables(), wanted.person
     given, sex = people.given[who], people.sex[who]
     nick = np.where(latin, tables.nick_latin[given], tables.nick[given])
@@ -167,4 +165,3 @@ def _glued(*parts: Texts | str) -> Texts:
     for part in parts[1:]:
         text = np.strings.add(text, part)
     return np.asarray(text)
-

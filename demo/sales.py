@@ -11,11 +11,24 @@ from typing import Any
 import numpy as np
 
 from demo.actors import Actors
-from demo.dice import Bools, Dice, Ints, Scatter, Texts, chance, stream
+from demo.dice import Bools, Dice, Ints, Scatter, Texts, chance
 from demo.journey import BOUGHT, LOST, POS, SALES, Journey
-from demo.lines import MS_PER_DAY, choices, csv_rows, either, fixed, joined, local_dates, money, numbers, random_ids, stamps, texts
+from demo.lines import (
+    MS_PER_DAY,
+    choices,
+    csv_rows,
+    either,
+    fixed,
+    joined,
+    local_dates,
+    money,
+    numbers,
+    random_ids,
+    stamps,
+    texts,
+)
 from demo.places import CALENDAR_DAYS, places
-from demo.scenario import Corruptions
+from demo.plan import Plan
 from demo.spoilt import BadRows, Problem, mixed
 from demo.visits import EPOCH_MS, shop_moments
 
@@ -60,9 +73,9 @@ def draw_amounts(dice: Dice, actors: Actors, actor: Ints) -> Ints:
     return np.maximum(250, np.round(100 * spent)).astype(np.int64)
 
 
-def make_deals(seed: int, chunk: int, actors: Actors, journey: Journey) -> Deals:
+def make_deals(plan: Plan, actors: Actors, journey: Journey) -> Deals:
     """Deals of all attempts to buy through sales people."""
-    dice = stream(seed, chunk, "deals")
+    dice = plan.dice("deals")
     steps = journey.steps
     step = np.flatnonzero((steps.attempt == SALES) & np.isin(steps.outcome, (BOUGHT, LOST)))
     actor = steps.actor[step]
@@ -71,9 +84,9 @@ def make_deals(seed: int, chunk: int, actors: Actors, journey: Journey) -> Deals
     return Deals(actor, steps.outcome[step] == BOUGHT, draw_amounts(dice, actors, actor), closed - worked, closed, step)
 
 
-def make_sales(seed: int, chunk: int, actors: Actors, home_city: Ints, journey: Journey) -> Sales:
+def make_sales(plan: Plan, actors: Actors, home_city: Ints, journey: Journey) -> Sales:
     """Sales at the till in the shops of the buyers' cities; `home_city` is per person."""
-    dice = stream(seed, chunk, "pos")
+    dice = plan.dice("pos")
     steps = journey.steps
     step = np.flatnonzero((steps.attempt == POS) & (steps.outcome == BOUGHT))
     actor = steps.actor[step]
@@ -81,9 +94,9 @@ def make_sales(seed: int, chunk: int, actors: Actors, home_city: Ints, journey: 
     return Sales(actor, at, home_city[actor], draw_amounts(dice, actors, actor), steps.recorded[step], step)
 
 
-def deal_rows(rules: Corruptions, seed: int, chunk: int, deals: Deals, contact_ids: Texts) -> tuple[bytes, int, BadRows]:
+def deal_rows(plan: Plan, deals: Deals, contact_ids: Texts) -> tuple[bytes, int, BadRows]:
     """CSV rows, their number and the bad ones; `contact_ids` is per deal."""
-    dice = stream(seed, chunk, "deal rows")
+    dice, rules, chunk = plan.dice("deal rows"), plan.scenario.corruptions, plan.chunk
     problem = Problem("sales/deals.csv: negative amount", "BADD", rules.negative_amount)
     mix = mixed(dice, len(deals.actor), chunk, [problem])
     numbers_ = (700_000 + chunk * BLOCK + np.arange(len(deals.actor))).astype(np.str_)
@@ -101,17 +114,15 @@ def deal_rows(rules: Corruptions, seed: int, chunk: int, deals: Deals, contact_i
     return table, len(rows), mix.bad
 
 
-def sale_rows(
-    rules: Corruptions, seed: int, chunk: int, total: int, sales: Sales, member_ids: Texts
-) -> tuple[bytes, int, BadRows]:
+def sale_rows(plan: Plan, sales: Sales, member_ids: Texts) -> tuple[bytes, int, BadRows]:
     """CSV rows, their number and the bad ones; `member_ids` is per sale, '' when no card was shown."""
-    dice = stream(seed, chunk, "pos rows")
+    dice, rules, chunk = plan.dice("pos rows"), plan.scenario.corruptions, plan.chunk
     count = len(sales.actor)
     mix = mixed(dice, count, chunk, [
         Problem("pos/transactions.csv: date in the future", "BADT", rules.date_in_the_future),
         Problem("pos/transactions.csv: amount is not a number", "BADX", rules.amount_not_a_number),
     ])  # fmt: skip
-    scatter = Scatter(seed, "sale", max_numbers(total), 10**10)
+    scatter = Scatter(plan.seed, "sale", plan.chunks * BLOCK, 10**10)
     good = np.strings.add("TX", np.strings.zfill(scatter(chunk * BLOCK + np.arange(count)).astype(np.str_), 10))
     rows = mix.rows
     tables = places()
@@ -132,11 +143,6 @@ def sale_rows(
         texts(member_ids[rows]),
     ])  # fmt: skip
     return table, len(rows), mix.bad
-
-
-def max_numbers(total: int) -> int:
-    """An upper bound of the numbers handed out in a world of `total` people."""
-    return BLOCK * (1 + total // 1000)
 
 
 def order_ids(dice: Dice, count: int) -> Any:

@@ -8,17 +8,13 @@ are then merged key by key; everything else (people, countries, personas, effect
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cdp.errors import ConfigurationError
 
 SHIPPED = Path(__file__).resolve().parent / "scenarios"
-STAGES = ("awareness", "consideration", "decision", "use", "loyalty", "lapsed")
-COUNTRIES = ("US", "GB", "CA", "DE", "FR", "ES", "MX", "PL", "RU", "CN", "EG")
-DEVICES = ("mobile", "desktop", "tablet")
-PURCHASE_CHANNELS = ("web", "pos", "sales")
 MERGED = frozenset({"household", "records", "corruptions", "web", "support", "marketing"})
 
 Rate = Annotated[float, Field(ge=0, le=1)]
@@ -29,6 +25,10 @@ SourceName = Literal["sales", "support", "web", "pos"]
 CountryName = Literal["US", "GB", "CA", "DE", "FR", "ES", "MX", "PL", "RU", "CN", "EG"]
 DeviceName = Literal["mobile", "desktop", "tablet"]
 ChannelName = Literal["web", "pos", "sales"]
+STAGES: tuple[StageName, ...] = get_args(StageName)
+COUNTRIES: tuple[CountryName, ...] = get_args(CountryName)
+DEVICES: tuple[DeviceName, ...] = get_args(DeviceName)
+PURCHASE_CHANNELS: tuple[ChannelName, ...] = get_args(ChannelName)
 # One rate for all sources of people, or one per source (a source left out has none).
 SourceRate = Rate | dict[SourceName, Rate]
 

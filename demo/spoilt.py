@@ -26,7 +26,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Mixture:
-    """Good and bad rows in the order of the file: which row each is (a copy of), its problem (0 none, 1 the first), its id."""
+    """Good and bad rows in the order of the file: the row each is or copies, its problem (0 for none), its id."""
 
     rows: Ints
     problem: Ints
@@ -40,7 +40,13 @@ class Mixture:
 
 def mixed(dice: Dice, count: int, chunk: int, problems: Sequence[Problem]) -> Mixture:
     """Spoil copies of `count` rows; the first chunk has at least one row of each problem with a rate above 0."""
-    rows, kinds, places, keys, bad = [np.arange(count)], [np.zeros(count, np.int64)], [np.arange(count, dtype=float)], [], []
+    rows, kinds, places, keys, bad = (
+        [np.arange(count)],
+        [np.zeros(count, np.int64)],
+        [np.arange(count, dtype=float)],
+        [],
+        [],
+    )
     serial = chunk * 10_000
     for kind, problem in enumerate(problems, start=1):
         least = 1 if chunk == 0 and problem.rate and count else 0

@@ -8,23 +8,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from demo.actors import Actors
 from demo.archive import END_MS
-from demo.dice import Bools, Dice, Ints, Texts, chance, cumulative, pick, stream, within
+from demo.dice import Bools, Dice, Floats, Ints, Texts, chance, cumulative, pick, within
 from demo.journey import Journey
-from demo.lines import content, either, joined, json_or_null, json_text, numbers, stamps, texts
+from demo.lines import choices, content, either, joined, json_or_null, json_text, numbers, stamps, texts
 from demo.names import CULTURES
+from demo.plan import Plan
 from demo.records import Records
 from demo.sales import BLOCK
-from demo.scenario import Scenario
+from demo.sheets import sheet
 from demo.visits import EPOCH_MS, shop_moments
 
-FILE = Path(__file__).resolve().parent / "data" / "texts.yaml"
 HOUR = 3_600_000
 SLOW_HOURS = 72
 LANGUAGES = ("en", "es", "zh", "de", "fr", "ru")
@@ -32,6 +30,7 @@ TOPICS = ("Delivery", "Billing", "Return", "Payment", "Product question")
 MOODS = ("bad", "plain", "good")
 BAD, PLAIN, GOOD = range(3)
 CHANNELS = ("email", "chat", "web", "voice")
+PRIORITIES = ("low", "normal", "high")
 _LANGUAGE_OF = {"spanish": "es", "chinese": "zh", "german": "de", "french": "fr", "russian": "ru"}
 
 
@@ -47,9 +46,9 @@ class Tickets:
     upset: Bools
 
 
-def make_tickets(scenario: Scenario, seed: int, chunk: int, actors: Actors, journey: Journey) -> Tickets:
+def make_tickets(plan: Plan, actors: Actors, journey: Journey) -> Tickets:
     """All tickets: when they were written and solved, about what and in which mood."""
-    dice = stream(seed, chunk, "tickets")
+    dice = plan.dice("tickets")
     steps = journey.steps
     step = np.flatnonzero(steps.ticket)
     size = len(step)
@@ -66,12 +65,9 @@ def make_tickets(scenario: Scenario, seed: int, chunk: int, actors: Actors, jour
     return Tickets(actor, created, created + (hours * HOUR).astype(np.int64), topic, mood, upset)
 
 
-def ticket_rows(
-    scenario: Scenario, seed: int, chunk: int, tickets: Tickets, culture: Ints, requesters: Texts
-) -> bytes:
+def ticket_rows(plan: Plan, tickets: Tickets, culture: Ints, requesters: Texts) -> bytes:
     """JSON lines of all tickets; `culture` and `requesters` (record ids) are per ticket."""
-    dice = stream(seed, chunk, "ticket rows")
-    rules, size = scenario.support, len(tickets.actor)
+    dice, rules, size = plan.dice("ticket rows"), plan.scenario.support, len(tickets.actor)
     own = np.array([LANGUAGES.index(_LANGUAGE_OF.get(name, "en")) for name in CULTURES])[culture]
     language = np.where(chance(dice, rules.writes_own_language, size), own, 0)
     words = _phrases()
@@ -84,12 +80,12 @@ def ticket_rows(
     solved = either(closed, joined('"', stamps(np.minimum(tickets.solved, END_MS - 1)), '"'), "null")
     score = np.where(rated, np.where(unhappy, "bad", "good"), "unoffered")
     lines = joined(
-        '{"id": ', numbers(5_000 + chunk * BLOCK + np.arange(size)),
+        '{"id": ', numbers(5_000 + plan.chunk * BLOCK + np.arange(size)),
         ', "created_at": "', stamps(tickets.created),
         '", "updated_at": "', stamps(np.where(closed, np.minimum(tickets.solved, END_MS - 1), tickets.created)),
         '", "solved_at": ', solved,
         ', "status": "', texts(np.where(closed, "solved", "open")),
-        '", "priority": "', texts(np.array(["low", "normal", "high"])[np.where(tickets.upset, 2, dice.integers(0, 3, size))]),
+        '", "priority": "', choices(PRIORITIES, np.where(tickets.upset, 2, dice.integers(0, 3, size))),
         '", "subject": "', texts(np.array(TOPICS)[tickets.topic]),
         '", "description": ', json_text(_descriptions(dice, words, language, tickets)),
         ', "requester_id": ', texts(requesters),
@@ -109,8 +105,8 @@ def user_rows(users: Records, ids: Texts, created: Ints) -> bytes:
     ))  # fmt: skip
 
 
-def first_day(tickets: Tickets, size: int) -> Any:
-    """The day of each actor's first ticket, infinite without one: shape (size,)."""
+def first_day(tickets: Tickets, size: int) -> Floats:
+    """The day of each person's first ticket, infinite without one: shape (size,)."""
     day = np.full(size, np.inf)
     np.minimum.at(day, tickets.actor, (tickets.created - EPOCH_MS) / (24 * HOUR))
     return day
@@ -138,12 +134,10 @@ class _Phrases:
 
 @lru_cache(maxsize=1)
 def _phrases() -> _Phrases:
-    import yaml
-
-    sheet = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    languages = sheet("texts")
     blocks: dict[tuple[str, int, int, int], list[str]] = {}
     for place, language in enumerate(LANGUAGES):
-        words = sheet[language]
+        words = languages[language]
         for mood, label in enumerate(MOODS):
             for topic, subject in enumerate(TOPICS):
                 sentences = words["topics"][subject][label]

@@ -6,10 +6,6 @@ share nobody, so their counts add up.
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
-from typing import Any
-
 import numpy as np
 
 from demo.archive import END_MS
@@ -18,6 +14,7 @@ from demo.dice import Bools, Ints
 from demo.lines import MS_PER_DAY
 from demo.marketing import Assignments
 from demo.scenario import DEVICES
+from demo.tally import Tally
 from demo.tickets import HOUR, SLOW_HOURS, Tickets
 from demo.visits import Visits
 
@@ -25,39 +22,13 @@ HORIZON = 180 * MS_PER_DAY
 SESSION = MS_PER_DAY
 
 
-@dataclass
-class Tally:
-    """Counts of one chunk or of the whole world."""
-
-    n: Counter[str] = field(default_factory=Counter)
-    hits: Counter[str] = field(default_factory=Counter)
-
-    def count(self, name: str, hits: Bools) -> None:
-        """Add one group: its size and how many of it hit."""
-        self.n[name] += len(hits)
-        self.hits[name] += int(hits.sum())
-
-    def add(self, n: dict[str, int], hits: dict[str, int]) -> None:
-        """Add the counts of another tally."""
-        self.n.update(n)
-        self.hits.update(hits)
-
-    def facts(self) -> dict[str, dict[str, Any]]:
-        """`{name: {n, hits, rate}}`, by name; the rate of nothing is null."""
-        return {name: _fact(self.n[name], self.hits[name]) for name in sorted(self.n)}
-
-
-def _fact(n: int, hits: int) -> dict[str, Any]:
-    return {"n": n, "hits": hits, "rate": round(hits / n, 4) if n else None}
-
-
 def observe(
-    tickets: Tickets, assigned: Assignments, visits: Visits, clicks: Clicks, buyer: Ints, bought: Ints, size: int
+    *, tickets: Tickets, assigned: Assignments, visits: Visits, clicks: Clicks, buyer: Ints, bought: Ints
 ) -> Tally:
     """The crude rates of one chunk. `buyer` and `bought` are actor and time of every recorded purchase."""
     tally = Tally()
     _tickets(tally, tickets, buyer, bought)
-    _welcome(tally, assigned, buyer, size)
+    _welcome(tally, assigned, buyer)
     _payments(tally, visits, clicks)
     return tally
 
@@ -72,9 +43,9 @@ def _tickets(tally: Tally, tickets: Tickets, buyer: Ints, bought: Ints) -> None:
     tally.count("no_purchase_180d_after_fast_ticket", stays_away[old & ~slow])
 
 
-def _welcome(tally: Tally, assigned: Assignments, buyer: Ints, size: int) -> None:
+def _welcome(tally: Tally, assigned: Assignments, buyer: Ints) -> None:
     """Of people in the experiment with a recorded purchase: two or more of them, by arm."""
-    purchases = np.bincount(buyer, minlength=size)[assigned.actor]
+    purchases = np.bincount(buyer, minlength=int(assigned.actor.max(initial=0)) + 1)[assigned.actor]
     for arm, name in ((1, "with"), (0, "without")):
         group = (assigned.arm == arm) & (purchases > 0)
         tally.count(f"repeat_purchase_{name}_welcome_mail", purchases[group] >= 2)

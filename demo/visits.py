@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from demo.actors import Actors
-from demo.dice import Bools, Dice, Ints, chance, cumulative, pick, stream
-from demo.journey import CONSIDERATION, WEB, Journey
+from demo.dice import Bools, Dice, Ints, chance, cumulative, pick
+from demo.journey import CONSIDERATION, WEB, Journey, Steps
 from demo.lines import MS_PER_DAY
 from demo.places import CALENDAR_DAYS, places
-from demo.scenario import Scenario
+from demo.plan import Plan
+from demo.scenario import Web
 
 EPOCH_MS = int(np.datetime64("2024-01-01", "ms").astype(np.int64))
 CHANNELS = ("organic", "paid_search", "social", "email", "direct")
@@ -41,9 +42,9 @@ class Visits:
     tries: Bools
 
 
-def make_visits(scenario: Scenario, seed: int, chunk: int, actors: Actors, journey: Journey) -> Visits:
+def make_visits(plan: Plan, actors: Actors, journey: Journey) -> Visits:
     """All visits of a chunk."""
-    dice = stream(seed, chunk, "visits")
+    dice = plan.dice("visits")
     steps = journey.steps
     step = np.flatnonzero(steps.visit)
     actor, day = steps.actor[step], steps.day[step]
@@ -58,14 +59,15 @@ def make_visits(scenario: Scenario, seed: int, chunk: int, actors: Actors, journ
         device=devices.kind[device],
         anonymous=device * 2 + (day >= devices.reset[device]),
         channel=pick(dice, cumulative(_CHANNEL_WEIGHTS), len(step)),
-        logged_in=_logins(dice, scenario, actors, actor, tries, steps.stage[step]),
+        logged_in=_logins(dice, plan.scenario.web, actors, steps, step),
         tries=tries,
     )
 
 
-def _logins(dice: Dice, scenario: Scenario, actors: Actors, actor: Ints, tries: Bools, stage: Ints) -> Bools:
-    rules, size = scenario.web, len(actor)
-    opens = actors.has_account[actor] & (tries | ((stage >= CONSIDERATION) & chance(dice, rules.opens_account, size)))
+def _logins(dice: Dice, rules: Web, actors: Actors, steps: Steps, step: Ints) -> Bools:
+    actor, tries, size = steps.actor[step], steps.attempt[step] == WEB, len(step)
+    opens = tries | ((steps.stage[step] >= CONSIDERATION) & chance(dice, rules.opens_account, size))
+    opens &= actors.has_account[actor]
     # Visits are ordered by actor and day, so the first opening visit of each actor opens the account.
     opened = np.full(actors.size, size, np.int64)
     np.minimum.at(opened, actor[opens], np.flatnonzero(opens))
