@@ -1,4 +1,4 @@
-{{ config(materialized="incremental", on_schema_change="fail") }}
+{{ config(materialized="incremental", incremental_strategy="append", on_schema_change="fail") }}
 
 with documents as (
 
