@@ -64,10 +64,14 @@ def apply(connection: duckdb.DuckDBPyConnection, records: str, config: MatchConf
     """Bring `identity.state_features` up to date and start the four temporary tables."""
     connection.execute("drop table if exists wf_delta")
     create_table(connection, "wf_delta", config, temporary=True)
-    connection.execute("insert into wf_delta select f.* from identity.state_features as f semi join wf_gone using (record_key)")
+    connection.execute(
+        "insert into wf_delta select f.* from identity.state_features as f semi join wf_gone using (record_key)"
+    )
     connection.execute("delete from identity.state_features where record_key in (select record_key from wf_gone)")
     _derive_arrived(connection, records, config)
-    connection.execute("insert into identity.state_features select * from wf_delta semi join wf_arrived using (record_key, content_hash)")
+    connection.execute(
+        "insert into identity.state_features select * from wf_delta semi join wf_arrived using (record_key, content_hash)"
+    )
     connection.execute("create or replace temp table wf_touched as select record_key from wf_arrived")
     connection.execute(
         "create or replace temp table wf_affected as select record_key from wf_arrived union select record_key from wf_gone"

@@ -222,7 +222,11 @@ class _Groups:
         return found
 
     def _allowed(self, a: int, b: int, link: _Between) -> bool:
-        return link.mean >= self.config.join_weight and link.best >= self.config.join_weight and not self._reason(a, b, link)
+        return (
+            link.mean >= self.config.join_weight
+            and link.best >= self.config.join_weight
+            and not self._reason(a, b, link)
+        )
 
     def _reason(self, a: int, b: int, link: _Between) -> str | None:
         if link.forbidden:

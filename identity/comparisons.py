@@ -82,7 +82,14 @@ GIVEN = Comparison(
     columns=("given", "given_root", "given_roots", "middle", "suffix", "family", "tf_given"),
     missing=_missing("given"),
     levels=(
-        Level("same name, different generation", "given_l = given_r and suffix_l <> suffix_r", 0.002, 0.0001, 0.01, "fixed"),
+        Level(
+            "same name, different generation",
+            "given_l = given_r and suffix_l <> suffix_r",
+            0.002,
+            0.0001,
+            0.01,
+            "fixed",
+        ),
         Level(
             "first names agree as far as an initial tells",
             f"{_INITIAL} and left(given_l, 1) = left(given_r, 1)",
@@ -100,8 +107,20 @@ GIVEN = Comparison(
             0.002,
         ),
         Level("first and last name swapped", _SWAPPED, 0.003, 0.000002, 0.00002, "fixed"),
-        Level("first names differ by a slip", f"not {_INITIAL} and ({_slip('given')} or {_alike('given', 0.92)})", 0.05, 0.004, 0.006),
-        Level("first name of one is the other's middle name", "given_l = middle_r or given_r = middle_l", 0.008, 0.001, 0.008),
+        Level(
+            "first names differ by a slip",
+            f"not {_INITIAL} and ({_slip('given')} or {_alike('given', 0.92)})",
+            0.05,
+            0.004,
+            0.006,
+        ),
+        Level(
+            "first name of one is the other's middle name",
+            "given_l = middle_r or given_r = middle_l",
+            0.008,
+            0.001,
+            0.008,
+        ),
         Level("different first names", "ELSE", 0.037, 0.986, 0.958),
     ),
     personal=True,

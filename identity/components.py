@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 _WHOLE = 0.2
 # In larger components only the pairs that blocking proposed are known.
 _COMPLETED = 60
-_SIGNATURES = ("case when length(given) > 1 then given_root end", "case when birth_precision = 'day' then birth end", "national_id")
+_SIGNATURES = (
+    "case when length(given) > 1 then given_root end",
+    "case when birth_precision = 'day' then birth end",
+    "national_id",
+)
 
 
 def grow_affected(connection: duckdb.DuckDBPyConnection, config: MatchConfig) -> int:

@@ -21,9 +21,7 @@ from identity.scratch import scratch
 _EMPTY_FREQUENCIES = "select null::varchar as {0}, null::double as tf_{0} where false"
 
 
-def score(
-    connection: duckdb.DuckDBPyConnection, pairs: str, model: Model, *, keep_weight: float | None
-) -> pa.Table:
+def score(connection: duckdb.DuckDBPyConnection, pairs: str, model: Model, *, keep_weight: float | None) -> pa.Table:
     """Edges of the pairs in table `pairs` (record_a, record_b): record_a, record_b, weight, probability, name_only.
 
     Pairs below `keep_weight` are left out. Weights are log2 odds, bounded so that probabilities stay below 1.
@@ -80,7 +78,9 @@ def scored(
     with scratch(connection) as scratched, _quiet():
         _copy(connection, scratched, pairs, model)
         api = DuckDBAPI(scratched)
-        linker = Linker(api.register("wf_people", dataset_display_name="people"), model.splink_settings(), log_level="ERROR")
+        linker = Linker(
+            api.register("wf_people", dataset_display_name="people"), model.splink_settings(), log_level="ERROR"
+        )
         for column in _rarities(model):
             # The frequencies are columns of the people already; an empty lookup keeps Splink from counting again.
             scratched.execute(f"create table wf_tf_{column} as {_EMPTY_FREQUENCIES.format(column)}")
@@ -94,7 +94,9 @@ def scored(
         yield scratched, predictions.physical_name
 
 
-def _copy(connection: duckdb.DuckDBPyConnection, scratched: duckdb.DuckDBPyConnection, pairs: str, model: Model) -> None:
+def _copy(
+    connection: duckdb.DuckDBPyConnection, scratched: duckdb.DuckDBPyConnection, pairs: str, model: Model
+) -> None:
     columns = sorted(
         {column for comparison in model.comparisons() for column in comparison.columns if not column.startswith("tf_")}
     )

@@ -44,7 +44,12 @@ RULES = (
     Rule("given_postcode", "given_root || '|' || postcode", ("given", "address"), trains=False),
     Rule("home", "home", ("address",)),
     Rule("initial_address", "left(given, 1) || '|' || address", ("given", "address"), trains=False),
-    Rule("given_family_start", "case when length(given) > 1 then given_root || '|' || left(family, 3) end", ("given", "family"), trains=False),
+    Rule(
+        "given_family_start",
+        "case when length(given) > 1 then given_root || '|' || left(family, 3) end",
+        ("given", "family"),
+        trains=False,
+    ),
     Rule("initial_family", "left(given, 1) || '|' || family", ("given", "family"), trains=False),
 )
 
@@ -72,7 +77,9 @@ def choose_limits(connection: duckdb.DuckDBPyConnection, config: MatchConfig) ->
         fitting = [limit for limit, pairs in zip(_LIMITS, counts, strict=True) if pairs <= budget]
         per_rule[rule.name] = fitting[0] if fitting else 0
         if not fitting:
-            refused[rule.name] = f"{int(counts[-1]):,} pairs for {records:,} records, more than the budget of {budget:,}"
+            refused[rule.name] = (
+                f"{int(counts[-1]):,} pairs for {records:,} records, more than the budget of {budget:,}"
+            )
     return Limits(per_rule, refused)
 
 

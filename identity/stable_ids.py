@@ -75,7 +75,9 @@ def _name_the_rest(
         if name in result.profile:
             continue
         origin = tuple(sorted(overlap[name]))
-        again = next((profile for profile in restorable(members[name]) if profile not in owner), None) if origin else None
+        again = (
+            next((profile for profile in restorable(members[name]) if profile not in owner), None) if origin else None
+        )
         profile = again or new_id()
         result.profile[name] = profile
         owner[profile] = name

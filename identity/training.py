@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-RANDOM_PAIRS = 400_000
+RANDOM_PAIRS = 250_000
 PAIRS_PER_RULE = 150_000
 # A belief weighs as much as this many observed pairs.
 BELIEF = 20.0
@@ -93,23 +93,34 @@ def _sample(connection: duckdb.DuckDBPyConnection, config: MatchConfig, limits: 
             where l.record_key < r.record_key and hash(key || '{config.seed}') % 1000000 < {share * 1_000_000!r}
             """
         )
-    records = int(connection.execute("select count(*) from identity.state_features").fetchall()[0][0])
-    shifts = max(1, min(records - 1, RANDOM_PAIRS // max(min(records, RANDOM_PAIRS), 1)))
+    connection.execute("drop table if exists wf_keys")
+    _sample_random(connection, config)
+
+
+def _sample_random(connection: duckdb.DuckDBPyConnection, config: MatchConfig) -> None:
+    """Random pairs: every record of a shuffled round with the few that follow it."""
+    connection.execute(
+        f"""
+        create or replace temp table wf_shuffled as
+        select record_key, row_number() over (order by hash(record_key || '{config.seed}'), record_key) - 1 as place
+        from identity.state_features order by place limit {RANDOM_PAIRS}
+        """
+    )
+    records = int(connection.execute("select count(*) from wf_shuffled").fetchall()[0][0])
+    steps = max(1, min(records - 1, RANDOM_PAIRS // max(records, 1)))
     connection.execute(
         f"""
         insert into wf_training
-        with shuffled as (
-            select record_key, row_number() over (order by hash(record_key || '{config.seed}'), record_key) - 1 as place
-            from identity.state_features
-            order by place limit {RANDOM_PAIRS}
+        with followed as (
+            select record_key, (place + step) % {max(records, 1)} as place
+            from wf_shuffled cross join (select unnest(range(1, {steps + 1})) as step)
         )
-        select -1, l.record_key, r.record_key, false, 1
-        from shuffled as l, range(1, {shifts + 1}) as s(shift)
-        join shuffled as r on r.place = (l.place + s.shift) % (select count(*) from shuffled)
-        where l.record_key <> r.record_key
+        select -1, f.record_key, s.record_key, false, 1
+        from followed as f join wf_shuffled as s using (place)
+        where f.record_key <> s.record_key
         """
     )
-    connection.execute("drop table if exists wf_keys")
+    connection.execute("drop table wf_shuffled")
 
 
 def _patterns(connection: duckdb.DuckDBPyConnection, model: Model) -> tuple[Patterns, dict[int, Patterns], Patterns]:
@@ -141,7 +152,9 @@ def _patterns(connection: duckdb.DuckDBPyConnection, model: Model) -> tuple[Patt
 
         def counted(where: str) -> Patterns:
             return _fetch(
-                scratched, f"select {columns}, forbidden, count(*)::double from patterns where {where} group by all", names
+                scratched,
+                f"select {columns}, forbidden, count(*)::double from patterns where {where} group by all",
+                names,
             )
 
         random = counted("rule = -1")
@@ -224,7 +237,8 @@ def _expectation_maximisation(model: Model, by_rule: dict[int, Patterns], rounds
         if moved < 1e-4:
             break
     shares_of = {
-        c.name: Shares(tuple(map(float, m[c.name])), model.shares[c.name].u, tuple(map(float, h[c.name]))) for c in listed
+        c.name: Shares(tuple(map(float, m[c.name])), model.shares[c.name].u, tuple(map(float, h[c.name])))
+        for c in listed
     }
     return replace(model, shares=shares_of)
 
