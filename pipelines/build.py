@@ -6,7 +6,9 @@ patching.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -48,6 +50,7 @@ def build_definitions(
     resources: dict[str, Any] = {
         "run": run_resource(settings, progress, account),
         "dbt": DbtCliResource(
+            dbt_executable=str(Path(sys.executable).parent / "dbt"),
             project_dir=str(settings.dbt_project),
             profiles_dir=str(settings.dbt_project),
             global_config_flags=["--no-version-check", "--log-path", str(settings.dbt_artifacts / "logs")],

@@ -4,8 +4,7 @@ Freshness is judged per source against the data's now. It warns; `CDP_FRESHNESS=
 run before anything is published.
 """
 
-from __future__ import annotations
-
+# No postponed annotations here: Dagster reads the type of `context` when the function is decorated.
 from collections.abc import Iterator
 
 import dagster as dg

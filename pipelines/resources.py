@@ -12,6 +12,7 @@ from typing import Any
 
 import dagster as dg
 
+from cdp.ids import new_run_id
 from cdp.settings import Settings, apply_tool_environment
 from pipelines.context import Progress, RunContext, StepReport, open_run, quiet
 
@@ -29,7 +30,8 @@ def run_resource(
     def start(context: dg.InitResourceContext) -> Iterator[RunContext]:
         config: dict[str, Any] = context.resource_config or {}
         delivered = Path(config["delivered"]) if config.get("delivered") else settings.inbox
-        run_id = context.run.run_id if context.run else "unlaunched"
+        # Sorts by time, as snapshots are pruned by name, and still leads to the run on the Dagster page.
+        run_id = f"{new_run_id()[:-7]}-{context.run.run_id[:8] if context.run else 'unlaunched'}"
         apply_tool_environment(settings)
         with open_run(
             settings,

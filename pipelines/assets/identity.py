@@ -1,7 +1,6 @@
 """Identity as assets: one step writes the tables that the marts read as sources."""
 
-from __future__ import annotations
-
+# No postponed annotations here: Dagster reads the type of `context` when the function is decorated.
 from collections.abc import Iterator
 
 import dagster as dg

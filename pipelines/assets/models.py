@@ -1,7 +1,6 @@
 """The dbt models as assets, in two invocations: before identity (staging, intermediate) and after it (marts)."""
 
-from __future__ import annotations
-
+# No postponed annotations here: Dagster reads the type of `context` when the function is decorated.
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,36 +31,47 @@ def build_model_assets(manifest: Path) -> list[dg.AssetsDefinition]:
     """Two dbt asset definitions, one per invocation."""
     translator = Translator()
 
-    def invoke(layer: str, context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+    def invoke(layer: str, context: dg.AssetExecutionContext) -> Iterator[Any]:
         run: RunContext = context.resources.run
+        dbt: DbtCliResource = context.resources.dbt
         with guarded(layer), run.step(layer) as step:
-            arguments = transform.dbt_arguments(run.settings, layer, full_refresh=run.full_refresh)
-            invocation = dbt.cli(arguments, context=context, dagster_dbt_translator=translator, raise_on_error=False)
+            command = transform.dbt_arguments(run.settings, layer, full_refresh=run.full_refresh)
+            # The selection is that of the asset definition; dagster-dbt adds it, narrowed to what was asked for.
+            place = command.index("--select")
+            arguments = command[:place] + command[place + 2 :]
+            invocation = dbt.cli(
+                arguments,
+                context=context,
+                dagster_dbt_translator=translator,
+                raise_on_error=False,
+                target_path=manifest.parent,
+            )
             for event in invocation.stream():
                 step.rows += 1
                 yield event
             step.detail = "(models and tests)"
             if not invocation.is_successful():
                 raise CheckFailed(transform.explain_failure(invocation.target_path))
+            transform.mark_built(run.settings, layer)
 
     @dbt_assets(
         manifest=manifest,
         select=transform.SELECT["staging"],
         name="models_before_identity",
         dagster_dbt_translator=translator,
-        required_resource_keys={"run"},
+        required_resource_keys={"run", "dbt"},
     )
-    def models_before_identity(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
-        yield from invoke("staging", context, dbt)
+    def models_before_identity(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        yield from invoke("staging", context)
 
     @dbt_assets(
         manifest=manifest,
         select=transform.SELECT["marts"],
         name="models_after_identity",
         dagster_dbt_translator=translator,
-        required_resource_keys={"run"},
+        required_resource_keys={"run", "dbt"},
     )
-    def models_after_identity(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
-        yield from invoke("marts", context, dbt)
+    def models_after_identity(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        yield from invoke("marts", context)
 
     return [models_before_identity, models_after_identity]

@@ -1,7 +1,6 @@
 """Landing and raw: what was delivered, then every record once with its batch, file and line."""
 
-from __future__ import annotations
-
+# No postponed annotations here: Dagster reads the type of `context` when the function is decorated.
 from collections.abc import Iterator
 
 import dagster as dg
