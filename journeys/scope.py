@@ -95,3 +95,13 @@ def traced(sql: str, parameters: dict[str, Any], relation: str = "marts.profiles
 def naive(moment: datetime) -> datetime:
     """A moment as the marts store it: UTC without zone."""
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def has_column(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> bool:
+    """Whether a published table has a column; with an empty `column`, whether the table exists."""
+    sql = """
+        select count(*) from information_schema.columns
+        where table_schema = 'marts' and table_name = $table and ($column = '' or column_name = $column)
+    """
+    found = connection.execute(sql, {"table": table, "column": column}).fetchone()
+    return found is not None and found[0] > 0

@@ -58,9 +58,13 @@ def search(connection: duckdb.DuckDBPyConnection, scope: Scope, probes: Probes |
             "sentence": words.sentence(finding),
         }
         findings.append(finding.model_copy(update=update))
-    findings.sort(key=lambda finding: (not finding.discovered, -finding.sureness * finding.people, finding.key))
+    findings.sort(key=lambda finding: (-finding.sureness * finding.people, finding.key))
     return Findings(
-        false_discovery_rate=FALSE_DISCOVERY_RATE, tested=len(tested), findings=tuple(findings), queries=queries
+        false_discovery_rate=FALSE_DISCOVERY_RATE,
+        tested=len(tested),
+        findings=tuple(finding for finding in findings if finding.discovered),
+        not_found=tuple(finding for finding in findings if not finding.discovered),
+        queries=queries,
     )
 
 

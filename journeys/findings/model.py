@@ -51,16 +51,17 @@ class Finding(Frozen):
 
 
 class Findings(Frozen):
-    """The answer of a search: what was discovered, surest and largest first; then what was tested and not found."""
+    """The answer of a search.
+
+    `findings` passed the correction for many tests, surest and largest first; `not_found` did not, or had too little
+    data to be tested.
+    """
 
     false_discovery_rate: float
     tested: int
     findings: tuple[Finding, ...]
+    not_found: tuple[Finding, ...]
     queries: dict[str, Query]
-
-    def discovered(self) -> tuple[Finding, ...]:
-        """Only what passed the correction for many tests."""
-        return tuple(finding for finding in self.findings if finding.discovered)
 
     def to_json(self) -> dict[str, Any]:
         """`{"findings": [...], ...}` in plain JSON types."""

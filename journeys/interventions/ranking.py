@@ -19,7 +19,7 @@ USUAL_DIFFICULTY = 2
 
 def rank(findings: Findings, entries: tuple[Entry, ...], lang: str = "en") -> tuple[Intervention, ...]:
     """Interventions whose finding was discovered and does harm (or, for an experiment, good), best first."""
-    by_key = {finding.key: finding for finding in findings.discovered()}
+    by_key = {finding.key: finding for finding in findings.findings}
     rows = [
         _intervention(entry, by_key[entry.finding], lang)
         for entry in entries

@@ -30,7 +30,7 @@ from journeys.map.content import (
     Transition,
 )
 from journeys.measures import Measure, Query
-from journeys.scope import Scope
+from journeys.scope import Scope, has_column
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -102,7 +102,7 @@ def _measure(connection: duckdb.DuckDBPyConnection, scope: Scope) -> tuple[Rows,
     try:
         for name, sql in _ROWS.items():
             rows[name], traces[name] = scope.fetch(connection, sql)
-        labelled = scope.fetch(connection, queries.HAS_LABELS)[0][0]["found"] > 0
+        labelled = has_column(connection, "touchpoint_types", "label")
         rows["labels"] = scope.fetch(connection, queries.LABELS)[0] if labelled else []
     except duckdb.CatalogException as error:
         raise NotFoundError(f"The snapshot has no journey tables: {str(error).splitlines()[0]}") from None
@@ -235,7 +235,7 @@ def _service(row: dict[str, Any], reached: int) -> Service:
 
 def _pain_points(stage: str, findings: Findings, moves: dict[str, Measure]) -> tuple[PainPoint, ...]:
     subjects: dict[str, PainPoint] = {}
-    for found in findings.discovered():
+    for found in findings.findings:
         best = found.best
         if found.stage == stage and found.kind == "inflection" and best is not None and best.value > 0:
             subjects.setdefault(found.subject, PainPoint(key=found.key, finding=found))

@@ -199,8 +199,3 @@ from marts.touchpoint_types
 where label is not null
 group by touchpoint_type
 """
-
-HAS_LABELS = """
-select count(*) as found from information_schema.tables
-where table_schema = 'marts' and table_name = 'touchpoint_types'
-"""

@@ -200,7 +200,8 @@ def build_world(seed: int = 1, *, effects: bool = True, people: int = 900) -> du
         """
         create table marts.stage_transitions as
         select n.episode_id as transition_id, n.profile_id, e.stage as from_stage, n.stage as to_stage,
-            n.entered_at as occurred_at, n.move, date_diff('second', e.entered_at, n.entered_at) / 86400.0 as days_in_from
+            n.entered_at as occurred_at, n.move,
+            date_diff('second', e.entered_at, n.entered_at) / 86400.0 as days_in_from
         from marts.stage_episodes as n
         join marts.stage_episodes as e
             on n.profile_id = e.profile_id and n.episode_number = e.episode_number + 1;
@@ -220,8 +221,8 @@ def build_world(seed: int = 1, *, effects: bool = True, people: int = 900) -> du
         from marts.people as p
         join (select profile_id, min(occurred_at) as first_seen_at, max(occurred_at) as last_seen_at,
                 count(*) as touchpoints from marts.touchpoints group by 1) as t using (profile_id)
-        left join (select profile_id, count(*) as purchases, sum(amount) as revenue, min(occurred_at) as first_purchase_at,
-                max(occurred_at) as last_purchase_at from marts.purchases group by 1) as b using (profile_id)
+        left join (select profile_id, count(*) as purchases, sum(amount) as revenue,
+                min(occurred_at) as first_purchase_at, max(occurred_at) as last_purchase_at from marts.purchases group by 1) as b using (profile_id)
         left join marts.stage_episodes as s on s.profile_id = p.profile_id and s.is_open
         """
     )

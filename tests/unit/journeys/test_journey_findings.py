@@ -15,13 +15,14 @@ def findings(world, as_of):
 
 
 def test_planted_effects_are_found(findings):
-    found = {finding.key for finding in findings.discovered()}
+    found = {finding.key for finding in findings.findings}
     assert {"slow_ticket", "payment_failed", "welcome_mail"} <= found
 
 
 def test_crude_effect_of_slow_tickets_equals_a_slow_count(world, as_of, findings):
     tickets = world.execute(
-        "select profile_id, created_at, is_slow from marts.tickets where created_at < timestamp '2026-01-01' - interval 180 day"
+        "select profile_id, created_at, is_slow from marts.tickets"
+        " where created_at < timestamp '2026-01-01' - interval 180 day"
     ).fetchall()
     bought = world.execute("select profile_id, occurred_at from marts.purchases").fetchall()
     hits = {True: 0, False: 0}
@@ -38,7 +39,8 @@ def test_crude_effect_of_slow_tickets_equals_a_slow_count(world, as_of, findings
 
 def test_uplift_equals_a_slow_count_and_is_marked_random(world, findings):
     rows = world.execute(
-        "select x.arm, (select count(*) from marts.purchases p where p.profile_id = x.profile_id) from marts.experiments x"
+        "select x.arm, (select count(*) from marts.purchases p where p.profile_id = x.profile_id)"
+        " from marts.experiments x"
     ).fetchall()
     rates = {}
     for arm in ("treatment", "control"):
@@ -51,13 +53,13 @@ def test_uplift_equals_a_slow_count_and_is_marked_random(world, findings):
 
 
 def test_association_is_never_worded_as_cause(findings):
-    for finding in findings.findings:
+    for finding in (*findings.findings, *findings.not_found):
         if finding.basis == "association":
             assert not {"causes", "raises", "lowers", "because"} & set(finding.sentence.lower().split())
 
 
 def test_effects_carry_interval_method_and_query(findings):
-    for finding in findings.discovered():
+    for finding in findings.findings:
         assert finding.effect.low <= finding.effect.value <= finding.effect.high
         assert finding.effect.method
         assert findings.queries[finding.query].sql
@@ -66,7 +68,7 @@ def test_effects_carry_interval_method_and_query(findings):
 
 def _worlds_with_false_findings(make_world, as_of, seeds):
     return sum(
-        bool(search(make_world(seed, effects=False, people=300), Scope(until=as_of)).discovered()) for seed in seeds
+        bool(search(make_world(seed, effects=False, people=300), Scope(until=as_of)).findings) for seed in seeds
     )
 
 
@@ -83,8 +85,8 @@ def test_twenty_null_worlds_stay_within_the_false_discovery_rate(make_world, as_
 
 def test_too_few_units_are_said_not_tested(make_world, as_of):
     found = search(make_world(7, people=30), Scope(until=as_of))
-    assert any(finding.reason for finding in found.findings)
-    assert all(finding.q_value is None for finding in found.findings if finding.reason)
+    assert any(finding.reason for finding in found.not_found)
+    assert all(finding.q_value is None for finding in found.not_found if finding.reason)
 
 
 def test_interventions_are_ranked_by_sure_worth(findings):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import re
 import struct
@@ -110,7 +111,7 @@ def test_every_number_can_be_traced_and_counted_again(english, world):
         assert query["models"], key
         assert "select" in query["sql"], key
     query = document["queries"]["people"]
-    bound = {key: value for key, value in query["parameters"].items()}
+    bound = dict(query["parameters"].items())
     rows = world.execute(query["sql"], bound).fetchall()
     again = {row[0]: (row[1], row[2]) for row in rows}
     for column in english.stages:
@@ -124,8 +125,8 @@ def test_people_now_are_everybody_once(english, world):
 
 def test_median_time_equals_a_slow_kaplan_meier(english, world, as_of):
     stays = world.execute(
-        "select date_diff('second', entered_at, coalesce(left_at, timestamp '2026-01-01')) / 86400.0, left_at is not null"
-        " from marts.stage_episodes where stage = 'decision'"
+        "select date_diff('second', entered_at, coalesce(left_at, timestamp '2026-01-01')) / 86400.0,"
+        " left_at is not null from marts.stage_episodes where stage = 'decision'"
     ).fetchall()
     surviving, median = 1.0, None
     for day in sorted({days for days, ended in stays if ended}):
@@ -210,7 +211,7 @@ def test_mermaid_names_every_stage_once(english):
     chart = mermaid.chart(english)
     assert chart.splitlines()[3] == "flowchart LR"
     for column in english.stages:
-        assert len(re.findall(rf"^    s_{column.stage}[\[(]", chart, flags=re.M)) == 1
+        assert len(re.findall(rf"^    s_{column.stage}[\[(]", chart, flags=re.MULTILINE)) == 1
 
 
 def test_glyphs_no_font_has_are_refused_not_boxed(english):
@@ -247,7 +248,7 @@ def test_the_chinese_font_has_every_glyph_we_set_in_it(chinese):
 def test_spread_labels_keep_their_distance_and_order(centres, gap):
     placed = spread(centres, gap)
     ranked = sorted(range(len(centres)), key=lambda index: centres[index])
-    for below, above in zip(ranked, ranked[1:], strict=False):
+    for below, above in itertools.pairwise(ranked):
         assert placed[above] - placed[below] >= gap - 1e-6
 
 
