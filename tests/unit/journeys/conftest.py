@@ -222,7 +222,8 @@ def build_world(seed: int = 1, *, effects: bool = True, people: int = 900) -> du
         join (select profile_id, min(occurred_at) as first_seen_at, max(occurred_at) as last_seen_at,
                 count(*) as touchpoints from marts.touchpoints group by 1) as t using (profile_id)
         left join (select profile_id, count(*) as purchases, sum(amount) as revenue,
-                min(occurred_at) as first_purchase_at, max(occurred_at) as last_purchase_at from marts.purchases group by 1) as b using (profile_id)
+                min(occurred_at) as first_purchase_at, max(occurred_at) as last_purchase_at
+                from marts.purchases group by 1) as b using (profile_id)
         left join marts.stage_episodes as s on s.profile_id = p.profile_id and s.is_open
         """
     )

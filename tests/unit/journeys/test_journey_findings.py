@@ -67,9 +67,7 @@ def test_effects_carry_interval_method_and_query(findings):
 
 
 def _worlds_with_false_findings(make_world, as_of, seeds):
-    return sum(
-        bool(search(make_world(seed, effects=False, people=300), Scope(until=as_of)).findings) for seed in seeds
-    )
+    return sum(bool(search(make_world(seed, effects=False, people=300), Scope(until=as_of)).findings) for seed in seeds)
 
 
 # With no effect at all every discovery is false: worlds with any must be as rare as the false discovery rate says.
