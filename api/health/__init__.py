@@ -1,0 +1,1 @@
+"""Health and metrics of the server, for whoever keeps it running."""

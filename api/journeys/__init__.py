@@ -1,0 +1,1 @@
+"""Journeys: the map of where people are and where they get stuck."""

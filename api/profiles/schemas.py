@@ -1,0 +1,90 @@
+"""Profiles over the wire. Documents are served as published; these models document them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from cdp.domain.words import IdentifierType
+
+ProfileId = Annotated[UUID, Path(description="The profile's id.", examples=["0b6f1c1e-6f0a-4b8e-9a51-6f2a1f0c7d11"])]
+
+
+class Identifier(BaseModel):
+    """A typed identifier; the value is masked without `pii:read`."""
+
+    type: str
+    value: str
+
+
+class Stage(BaseModel):
+    """Where the person stands on the journey."""
+
+    model_config = ConfigDict(extra="allow")
+
+    current: str | None
+    since: datetime | None = None
+
+
+class Profile(BaseModel):
+    """One resolved person. Traits that are personal data are `***` without `pii:read`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    profile_id: str
+    is_anonymous: bool | None = None
+    traits: dict[str, Any] = Field(default_factory=dict, description="Observed and computed attributes.")
+    stage: Stage | None = None
+    journey: dict[str, Any] | None = Field(None, description="Summary: episodes, regressions, restarts.")
+    identity: dict[str, Any] | None = Field(None, description="How many records of how many sources, how certain.")
+    identifiers: list[Identifier] = Field(description="At most 100; all of them at `/identifiers`.")
+
+
+class Lookup(BaseModel):
+    """An identifier; in the body, so that it is in no log or history."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    type: Annotated[IdentifierType, Field(strict=False)]
+    value: str = Field(
+        min_length=1, max_length=1000, description="As people write it; it is normalised like in a source."
+    )
+
+
+class Found(BaseModel):
+    """The profiles that carry an identifier: usually one, several where people share it."""
+
+    data: list[Profile]
+
+
+class Event(BaseModel):
+    """A touchpoint: an event that counts in the journey."""
+
+    touchpoint_id: str
+    occurred_at: datetime
+    source: str
+    channel: str | None
+    touchpoint_type: str | None
+    event_name: str | None
+    stage: str | None = Field(description="The stage it is evidence of, if any.")
+    lane: str | None = Field(description="`path` or `service`.")
+    amount: float | None
+    currency: str | None
+    device: str | None
+    campaign: str | None
+
+
+class Episode(BaseModel):
+    """One continuous stay in a stage."""
+
+    episode_number: int
+    stage: str
+    entered_at: datetime
+    left_at: datetime | None = Field(description="Null while it lasts.")
+    is_open: bool
+    move: str = Field(description="How it began: start, forward, back, lapse or restart.")
+    touchpoints: int

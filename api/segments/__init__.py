@@ -1,0 +1,1 @@
+"""Segments: groups of people with a definition, and who is in them."""

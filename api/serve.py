@@ -1,0 +1,45 @@
+"""Starts the HTTP server on what the settings say.
+
+One process: on the two cores this is made for, the pipeline or the database has the other one. What can go wrong before
+the first request is told as one sentence.
+"""
+
+from __future__ import annotations
+
+import socket
+
+from api.app import create_app
+from cdp.errors import ConflictError
+from cdp.settings import Settings
+from cdp.store import open_store
+
+
+def serve(settings: Settings) -> None:
+    """Serve until interrupted. Raises ConflictError when the address is taken, and what `open_store` raises."""
+    import uvicorn
+
+    with open_store(settings.database_url) as store, _listening(settings) as listener:
+        config = uvicorn.Config(
+            create_app(settings, store=store),
+            # Paths hold profile ids, and the framework's own log lines would quote them.
+            access_log=False,
+            log_level=settings.log_level.lower(),
+            server_header=False,
+            # Who calls decides whether metrics are open, so nobody may say it in a header.
+            proxy_headers=False,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=10,
+        )
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listening(settings: Settings) -> socket.socket:
+    address = (settings.api_host, settings.api_port)
+    family = socket.AF_INET6 if ":" in settings.api_host else socket.AF_INET
+    try:
+        return socket.create_server(address, family=family, backlog=2048)
+    except OSError as error:
+        raise ConflictError(
+            f"{settings.api_host}:{settings.api_port} cannot be listened on ({error.strerror}); choose another with "
+            "CDP_API_HOST and CDP_API_PORT."
+        ) from None

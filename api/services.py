@@ -1,0 +1,40 @@
+"""What endpoints work with, made once when the app starts and handed to them by one dependency."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.analysis import Analyst
+from api.auditing import AuditTrail
+from api.cursors import Cursors
+from api.metrics import Metrics
+from cdp.store.aio import AsyncReader
+from cdp.store.base import Store
+
+# identifier type, value as typed → value as stored
+Normaliser = Callable[[str, str], str]
+
+
+@dataclass(frozen=True)
+class Services:
+    """The store (reads, and writes in a worker thread), the snapshot, and what answers have in common."""
+
+    store: Store
+    reader: AsyncReader
+    analyst: Analyst
+    audit: AuditTrail
+    cursors: Cursors
+    metrics: Metrics
+    normalise: Normaliser
+
+
+async def _services(request: Request) -> Services:
+    found: Services = request.app.state.services
+    return found
+
+
+ServicesDependency = Annotated[Services, Depends(_services)]
