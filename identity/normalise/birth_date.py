@@ -32,15 +32,23 @@ LATEST_YEAR = 2099
 # Two-digit years up to this one belong to this century; a constant, so that a date never changes its meaning.
 PIVOT = 25
 # Dates that software writes when it has none: epochs of Unix, Excel, FoxPro and SQL Server, and what people type.
-_PLACEHOLDERS = frozenset({"1899-12-30", "1899-12-31", "1970-01-01", "1969-12-31", "1911-11-11", "1912-12-12", "2011-11-11"})
+_PLACEHOLDERS = frozenset(
+    {"1899-12-30", "1899-12-31", "1970-01-01", "1969-12-31", "1911-11-11", "1912-12-12", "2011-11-11"}
+)
 
 _LOOK_ALIKE = str.maketrans({
     "o": "0", "O": "0", "Q": "0", "D": "0", "l": "1", "I": "1", "i": "1", "|": "1", "!": "1", "z": "2", "Z": "2",
     "A": "4", "s": "5", "S": "5", "G": "6", "b": "6", "T": "7", "B": "8", "g": "9", "q": "9",
 })  # fmt: skip
-_FRAME = re.compile(r"[0-9oOQDlIi|!zZAsSGbTBgq]{1,4}([/.\-])[0-9oOQDlIi|!zZAsSGbTBgq]{1,2}\1[0-9oOQDlIi|!zZAsSGbTBgq]{2,4}")
-_YEAR_FIRST = re.compile(r"([0-9]{4})\s*[-/.年]\s*([0-9]{1,2})\s*[-/.月]\s*([0-9]{1,2})日?(?:[t ][0-9:.]+(?:z|[+-][0-9:]+)?)?")
-_YEAR_LAST = re.compile(r"([0-9]{1,2})\s*([-/. ])\s*([0-9]{1,2})\s*\2\s*([0-9]{4}|[0-9]{2})(?:[t ][0-9:.]+(?: ?[ap]m)?)?")
+_FRAME = re.compile(
+    r"[0-9oOQDlIi|!zZAsSGbTBgq]{1,4}([/.\-])[0-9oOQDlIi|!zZAsSGbTBgq]{1,2}\1[0-9oOQDlIi|!zZAsSGbTBgq]{2,4}"
+)
+_YEAR_FIRST = re.compile(
+    r"([0-9]{4})\s*[-/.年]\s*([0-9]{1,2})\s*[-/.月]\s*([0-9]{1,2})日?(?:[t ][0-9:.]+(?:z|[+-][0-9:]+)?)?"
+)
+_YEAR_LAST = re.compile(
+    r"([0-9]{1,2})\s*([-/. ])\s*([0-9]{1,2})\s*\2\s*([0-9]{4}|[0-9]{2})(?:[t ][0-9:.]+(?: ?[ap]m)?)?"
+)
 _COMPACT = re.compile(r"((?:18|19|20)[0-9]{2})([0-9]{2})([0-9]{2})")
 _COMPACT_YEAR_LAST = re.compile(r"([0-9]{2})([0-9]{2})((?:19|20)[0-9]{2})")
 _YEAR_MONTH = re.compile(r"((?:18|19|20)[0-9]{2})[-/.]([0-9]{1,2})")

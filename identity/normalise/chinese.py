@@ -1,7 +1,8 @@
 """Chinese names: surname and given name, and both in pinyin as far as the table of common characters reaches.
 
 王小明 → surname 王, given 小明, pinyin wang and xiaoming. A name with a character that the table lacks stays in
-characters, and so stays apart from its Latin spelling. Japanese and Korean names are not taken for Chinese ones.
+characters, and so stays apart from its Latin spelling. Korean names of three syllables are split in the same way, given
+names left in Hangul. Japanese names are not taken for Chinese ones.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import cache
 from identity.normalise.word_lists import rows
 
 _IDEOGRAPHS = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]{1,6}")
+_HANGUL_NAME = re.compile(r"[\uac00-\ud7a3]{2,3}")
 _SYLLABLE = (
     r"(?:zh|ch|sh|[bpmfdtnlgkhjqxrzcsyw])?"
     r"(?:iang|iong|uang|ang|eng|ing|ong|ian|iao|uai|uan|ai|ei|ao|ou|an|en|in|un|ia|ie|iu|ua|ue|ui|uo|a|e|i|o|u)"
@@ -38,6 +40,12 @@ def split_ideographic(text: str) -> tuple[str | None, str | None]:
     if len(text) in (2, 3) and text[0] in surnames:
         return text[0], text[1:]
     return None, None
+
+
+def split_hangul(text: str) -> tuple[str | None, str | None]:
+    """(surname romanised, given) of a Korean name without spaces; (None, None) when it does not look like one."""
+    surname = _korean_surnames().get(text[0])
+    return (surname, text[1:]) if surname and _HANGUL_NAME.fullmatch(text) else (None, None)
 
 
 def surname_pinyin(text: str) -> str:
@@ -74,6 +82,11 @@ def is_two_syllables(token: str) -> bool:
 @cache
 def _surnames() -> dict[str, str]:
     return {row["simplified"]: row["pinyin"] for row in rows("chinese_names") if row["kind"] == "surname"}
+
+
+@cache
+def _korean_surnames() -> dict[str, str]:
+    return {row["simplified"]: row["pinyin"] for row in rows("chinese_names") if row["kind"] == "korean_surname"}
 
 
 @cache

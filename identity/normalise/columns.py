@@ -1,7 +1,7 @@
 """Whole tables of source records → the normalised columns that matching reads.
 
-Each text is normalised once per distinct value (or distinct combination, for names and for values read in a country) and
-spread back over the records, so a run costs in proportion to what is different.
+Each text is normalised once per distinct value (or distinct combination, for names and for values read in a country)
+and spread back over the records, so a run costs in proportion to what is different.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _TEXT = pa.string()
 _EMAIL = ("email_norm", "email_local", "email_domain", "email_kind", "email_base")
 _PHONE = ("phone_e164", "phone_kind", "phone_ext")
 _NAME = (
-    "given_norm", "given_root", "given_roots", "given_initial", "middle_norm", "family_norm", "name_suffix", "full_norm",
-    "name_key",
+    "given_norm", "given_root", "given_roots", "given_initial", "middle_norm", "family_norm", "name_suffix",
+    "full_norm", "name_key",
 )  # fmt: skip
 _DATE = ("dob_iso", "dob_swapped", "dob_precision")
 _STREET = ("street_norm", "house_number", "unit")
@@ -45,12 +45,13 @@ class _Distinct(NamedTuple):
 def record_columns(table: pa.Table, *, default_country: str | None = "US") -> pa.Table:
     """Normalised columns, one row per row of `table`, in its order.
 
-    `table` holds `record_key` and any of first_name, middle_name, last_name, full_name, email, phone, birth_date, street,
-    city, region, postcode, country (text; a missing column counts as null). The result holds `record_key` and
+    `table` holds `record_key` and any of first_name, middle_name, last_name, full_name, email, phone, birth_date,
+    street, city, region, postcode, country (text; a missing column counts as null). The result holds `record_key` and
     email_norm, email_local, email_domain, email_kind, email_base; phone_e164, phone_kind, phone_ext; given_norm,
-    given_root, given_roots (list), given_initial, middle_norm, family_norm, name_suffix, full_norm, name_key; dob_iso,
-    dob_swapped, dob_precision; street_norm (words only), house_number, unit; postcode_norm, city_norm, region_norm. All are text, null where
-    the record has nothing usable. `default_country` (alpha-2) is assumed where a record names no country.
+    given_root, given_roots (list of text), given_initial, middle_norm, family_norm, name_suffix, full_norm, name_key;
+    dob_iso, dob_swapped, dob_precision; street_norm (words only), house_number, unit; postcode_norm, city_norm,
+    region_norm. All others are text, null where the record has nothing usable. `default_country` (alpha-2) is assumed
+    where a record names no country.
     """
     columns = {"record_key": _flat(table, "record_key")}
     region = _regions(table, default_country)
@@ -112,7 +113,7 @@ def _distinct(columns: Sequence[pa.Array], *, optional: bool = False) -> _Distin
         codes = codes * (len(column.dictionary) + 1) + index + 1
         if optional or place == 0:
             empty &= index < 0
-    used, first, positions = np.unique(codes, return_index=True, return_inverse=True)
+    _, first, positions = np.unique(codes, return_index=True, return_inverse=True)
     values = [column.take(pa.array(first)).to_pylist() for column in columns]
     return _Distinct(values, pa.array(positions.reshape(-1), mask=empty))
 

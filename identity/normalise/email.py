@@ -26,48 +26,72 @@ class Email(NamedTuple):
     base: str | None
 
 
-class _Provider(NamedTuple):
-    domain: str
-    ignored: str
-    tag: str
+class _Domain(NamedTuple):
+    """What is known of a domain: where its mail goes, what its local parts ignore, what starts a tag, and its kind."""
+
+    canonical: str
+    ignored: str = ""
+    tag: str = "+"
+    public: bool = False
+    kind: str | None = None
+
+
+class _Domains(dict[str, "_Domain | None"]):
+    """Domain → what is known of it, worked out once per domain; None where it cannot be one."""
+
+    def __missing__(self, domain: str) -> _Domain | None:
+        known = _DOMAIN.fullmatch(domain) is not None and len(domain) < _LONGEST
+        found = (_providers().get(domain) or _Domain(domain, kind=_kind_of_domain(domain))) if known else None
+        # A table of a million company domains must not stay in memory for ever.
+        if len(self) < 200_000:
+            self[domain] = found
+        return found
 
 
 INVALID = Email(None, None, None, "invalid", None)
-_PLAIN = re.compile(r"([a-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64})@((?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9])")
-_WIDE = re.compile(r"([^\s@<>()\[\],;:\"\\]{1,64})@([^\s@<>()\[\],;:\"\\/]+\.[^\s@<>()\[\],;:\"\\/.]{2,})")
+_LOCAL = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}")
+_DOMAIN = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
+_WIDE_LOCAL = re.compile(r"[^\s@<>()\[\],;:\"\\]{1,64}")
 _BRACKETS = re.compile(r"<([^<>\s]+@[^<>\s]+)>")
-_LONGEST = 254
+_LONGEST = 190
 # Reserved by RFC 2606 and RFC 6761: nobody can receive mail there.
 _RESERVED = (".example", ".invalid", ".test", ".localhost", ".local")
+_DOMAINS = _Domains()
 
 
 def normalise_email(text: str) -> Email:
     """The address in `text`; never raises."""
-    address = text.strip().lower()
-    match = _PLAIN.fullmatch(address) or _PLAIN.fullmatch(address := _tidy(text)) or _WIDE.fullmatch(address)
-    if match is None or len(address) > _LONGEST:
-        return INVALID
-    local, domain = match.group(1), match.group(2)
-    if not domain.isascii() and (domain := _ascii_domain(domain)) == "":
-        return INVALID
-    norm = f"{local}@{domain}"
-    provider = _providers().get(domain)
-    box = _mailbox(local, provider)
-    kind = _kind(box, domain, public=provider is not None)
-    if kind == "placeholder":
-        return Email(norm, local, domain, kind, None)
-    return Email(norm, local, domain, kind, f"{box}@{provider.domain if provider else domain}")
+    local, _, domain = text.strip().lower().partition("@")
+    if not _LOCAL.fullmatch(local) or (known := _DOMAINS[domain]) is None:
+        local, _, domain = _tidy(text).rpartition("@")
+        if not domain.isascii():
+            domain = _ascii_domain(domain)
+        if not _WIDE_LOCAL.fullmatch(local) or (known := _DOMAINS[domain]) is None:
+            return INVALID
+    box = local
+    for separator in known.tag:
+        if separator in box:
+            box = box.partition(separator)[0] or box
+    for letter in known.ignored:
+        if letter in box:
+            box = box.replace(letter, "") or box
+    kind = _kind(box, known)
+    base = None if kind == "placeholder" else f"{box}@{known.canonical}"
+    return Email(f"{local}@{domain}", local, domain, kind, base)
 
 
 def _tidy(text: str) -> str:
-    """Width and case folded, the wrapping people paste along (`mailto:`, `Name <address>`, quotes, full stops) removed."""
-    folded = unicodedata.normalize("NFKC", text[:1000]).casefold()
-    folded = unicodedata.normalize("NFKC", folded)
-    folded = "".join(letter for letter in folded if unicodedata.category(letter) not in {"Cf", "Cc"} or letter.isspace())
+    """Width and case folded; what people paste along (`mailto:`, `Name <address>`, quotes, full stops) removed."""
+    folded = unicodedata.normalize("NFKC", text[:1000])
+    for _ in range(3):
+        folded = unicodedata.normalize("NFKC", folded.casefold())
+    folded = "".join(letter for letter in folded if letter.isspace() or unicodedata.category(letter)[0] != "C")
     bracketed = _BRACKETS.search(folded)
     address = bracketed.group(1) if bracketed else folded
     while True:
-        shorter = address.strip(" \t\r\n\u3000'\"<>()[],;:").removeprefix("mailto:").rstrip(".")
+        shorter = address.strip(' \t\r\n\u3000"<>()[],;:').removeprefix("mailto:").rstrip(".")
+        if len(shorter) > 1 and shorter[0] == shorter[-1] == "'":
+            shorter = shorter[1:-1]
         if shorter == address:
             break
         address = shorter
@@ -82,35 +106,35 @@ def _ascii_domain(domain: str) -> str:
         return ""
 
 
-def _mailbox(local: str, provider: _Provider | None) -> str:
-    """The local part without tag and without what the provider ignores; unchanged when nothing would be left."""
-    box = local
-    for separator in provider.tag if provider else "+":
-        box = box.partition(separator)[0] or box
-    if provider:
-        for letter in provider.ignored:
-            box = box.replace(letter, "")
-    return box or local
-
-
-def _kind(box: str, domain: str, *, public: bool) -> str:
-    if domain in words("mail_domains", "placeholder") or domain.endswith(_RESERVED):
+def _kind(box: str, domain: _Domain) -> str:
+    bare = box if box.isalnum() else box.replace(".", "").replace("-", "").replace("_", "")
+    kinds = _kinds_of_local()
+    kind = kinds.get(bare)
+    if domain.kind == "placeholder" or kind == "placeholder" or (len(bare) > 2 and bare == bare[0] * len(bare)):
         return "placeholder"
-    bare = box.replace(".", "").replace("-", "").replace("_", "")
-    if bare in words("mail_locals", "placeholder") or (len(bare) > 2 and len(set(bare)) == 1):
-        return "placeholder"
-    if domain in words("mail_domains", "disposable"):
+    if domain.kind == "disposable":
         return "disposable"
     # At a mail provider `office2` may be somebody's own name for a mailbox; at a company it is a desk.
-    if bare in words("mail_locals", "role") or (not public and bare.rstrip("0123456789") in words("mail_locals", "role")):
-        return "role"
-    return "personal"
+    if kind is None and not domain.public:
+        kind = kinds.get(bare.rstrip("0123456789"))
+    return "role" if kind == "role" else "personal"
+
+
+def _kind_of_domain(domain: str) -> str | None:
+    if domain.endswith(_RESERVED) or domain in words("mail_domains", "placeholder"):
+        return "placeholder"
+    return "disposable" if domain in words("mail_domains", "disposable") else None
 
 
 @cache
-def _providers() -> dict[str, _Provider]:
+def _kinds_of_local() -> dict[str, str]:
+    return {row["word"]: row["kind"] for row in rows("mail_locals")}
+
+
+@cache
+def _providers() -> dict[str, _Domain]:
     return {
-        domain: _Provider(row["canonical"], row["ignored"], row["tag"])
+        domain: _Domain(row["canonical"], row["ignored"], row["tag"], public=True)
         for row in rows("mail_providers")
         for domain in row["domains"].split()
     }

@@ -1,20 +1,21 @@
 """Names of people: columns or one text → given, middle, family, suffix, and keys that compare across spellings.
 
-Honorifics, degrees and texts that name nobody (Unknown, Lady of the House) are taken away; `Last, First` is turned round;
-particles join the surname that follows (van den Berg → vandenberg); a digit inside a word of a scanned form becomes the
-letter it looks like. A single word in a full name could be either part: it is the family name only when the table does
-not know it as a given name. Organisations keep `full` and `key` only.
+Honorifics, degrees and texts that name nobody (Unknown, Lady of the House) are taken away; `Last, First` is turned
+round; particles join the surname that follows (van den Berg → vandenberg); a digit inside a word of a scanned form
+becomes the letter it looks like. A single word in a full name could be either part: it is the family name only when the
+table does not know it as a given name. Organisations keep `full` and `key` only.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import takewhile
 from typing import NamedTuple
 
 from identity.normalise import chinese
 from identity.normalise.nicknames import given_roots, is_known_given_name
-from identity.normalise.text import clean
+from identity.normalise.text import LONGEST, clean
 from identity.normalise.word_lists import words
 
 
@@ -40,6 +41,8 @@ class _Parts(NamedTuple):
     family: tuple[str, ...] = ()
     suffix: str | None = None
     whole: tuple[str, ...] = ()
+    # The one word that a plain part consists of: ASCII, no hyphen, no suffix, nothing behind it.
+    simple: str | None = None
 
 
 NOBODY = Name()
@@ -48,6 +51,7 @@ _CACHE = 300_000
 _WORD = re.compile(r"[a-z0-9\u0080-\U0010ffff]+(?:-[a-z0-9\u0080-\U0010ffff]+)*")
 _ASIDE = re.compile(r"\([^()]*\)|\"[^\"]*\"|\[[^\[\]]*\]")
 _DEGREE = re.compile(r"\b(ph\.? ?d|m\. ?d|d\. ?d\. ?s|m\. ?b\. ?a|j\. ?d|r\. ?n|c\. ?p\. ?a|dipl\.? ?-?ing)\b\.?")
+_COMPANY_ENDINGS = ("公司", "集团", "大学", "学校", "医院", "株式会社")
 _SCANNED = str.maketrans("01358", "olesb")
 _GENERATIONS = ("jr", "sr", "ii", "iii", "iv", "v")
 
@@ -56,23 +60,42 @@ def normalise_name(first: str | None, middle: str | None, last: str | None, full
     """The name in whichever of the four texts there are; never raises."""
     given = _given_part(first) if first else _NO_PARTS
     family = _family_part(last) if last else _NO_PARTS
-    if given.given and family.family:
-        between = given.middle + (_middle_part(middle) if middle else ())
-        return _built(_Parts(given.given, between, family.family, family.suffix or given.suffix))
+    if given.simple and family.simple and not middle:
+        return _simple(given, family)
+    if first and not given.whole and words("name_words", "filler").issuperset(family.family):
+        family = _NO_PARTS
     if not given.whole and not family.whole:
         return _built(_whole_part(full)) if full else NOBODY
-    if full and (parts := _whole_part(full)).family and parts.given:
-        return _built(parts)
-    if given.whole and not family.whole and first:
-        alone = _whole_part(first)
-        if len(alone.whole) > 1 and alone.family and not is_known_given_name(alone.family[-1]):
-            return _built(alone)
-    if family.whole and not given.whole and last:
-        alone = _whole_part(last)
-        if alone.given and is_known_given_name(alone.given[0]) or not alone.family:
-            return _built(alone)
+    if not given.whole or not family.whole:
+        found = _completed(first if given.whole else None, last if family.whole else None, full)
+        if found is not None:
+            return _built(found)
     between = given.middle + (_middle_part(middle) if middle else ())
     return _built(_Parts(given.given, between, family.family, family.suffix or given.suffix))
+
+
+def _completed(first: str | None, last: str | None, full: str | None) -> _Parts | None:
+    """Parts of a name of which one column is empty: from the full name, or because one column holds the whole."""
+    if full and (parts := _whole_part(full)).family and parts.given:
+        return parts
+    alone = _whole_part(first or last or "")
+    if not alone.given and not alone.family and len(alone.whole) > 1:
+        return alone
+    if first and alone.given and alone.family and not is_known_given_name(alone.family[-1]):
+        return alone
+    if last and alone.given and alone.family and is_known_given_name(alone.given[0]):
+        return alone
+    return None
+
+
+def _simple(given: _Parts, family: _Parts) -> Name:
+    """The common case, one plain word each, without the general way through lists of words."""
+    first, last = given.simple or "", family.simple or ""
+    roots = given_roots(first)
+    key = f"{first} {last}" if first < last else f"{last} {first}"
+    if len(first) == 1 or len(last) == 1 or first == last:
+        return _built(_Parts(given.given, (), family.family))
+    return Name(first, roots[0], roots, first[0], None, last, None, f"{first} {last}", key)
 
 
 def _built(parts: _Parts) -> Name:
@@ -115,18 +138,28 @@ def _joined_syllables(given: str, middle: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=_CACHE)
 def _given_part(text: str) -> _Parts:
+    """The first-name column."""
     found = _people_words(text)
-    if not found or (len(found) == 1 and found[0] in words("name_words", "nobody_given")):
+    no_given = words("name_words", "nobody_given") | words("name_words", "honorific")
+    while found and found[0] in no_given:
+        found = found[1:]
+    if not found:
         return _NO_PARTS
     found, suffix = _without_suffix(found)
-    return _Parts(given=(found[0],), middle=tuple(_split(found[1:])), suffix=suffix, whole=tuple(found))
+    if not found:
+        return _NO_PARTS
+    simple = found[0] if len(found) == 1 and suffix is None and found[0].isascii() and found[0].isalpha() else None
+    return _Parts((found[0],), tuple(_split(found[1:])), (), suffix, tuple(found), simple)
 
 
 @lru_cache(maxsize=_CACHE)
 def _family_part(text: str) -> _Parts:
-    found, suffix = _without_suffix(_people_words(text))
+    """The last-name column; `Herr` alone is a surname there."""
+    found = [text.lower()] if text.lower() in words("name_words", "honorific") else _people_words(text)
+    found, suffix = _without_suffix(found)
     family = tuple(_glued(_split(found)))
-    return _Parts(family=family, suffix=suffix, whole=family)
+    simple = family[0] if len(family) == 1 and suffix is None and family[0].isascii() and family[0].isalpha() else None
+    return _Parts((), (), family, suffix, family, simple)
 
 
 @lru_cache(maxsize=_CACHE)
@@ -137,37 +170,55 @@ def _middle_part(text: str) -> tuple[str, ...]:
 @lru_cache(maxsize=_CACHE)
 def _whole_part(text: str) -> _Parts:
     """A full name in one text."""
-    line = clean(text)
     found = _people_words(text)
     if not found:
         return _NO_PARTS
     plain = _split(found)
     if _is_organisation(plain):
         return _Parts(whole=tuple(plain))
-    if not line.isascii() and (parts := _ideographic(plain)):
+    if not plain[0].isascii() and (parts := _ideographic(plain)):
         return parts
-    before, comma, after = line.partition(",")
-    if comma and (behind := _without_suffix(_people_words(after))[0]) and (family := _family_part(before)).family:
-        suffix = _without_suffix(_people_words(after))[1] or family.suffix
-        return _Parts((behind[0],), tuple(_split(behind[1:])), family.family, suffix, tuple(plain))
+    line = clean(text)
+    return ("," in line and _turned_round(line, plain)) or _in_order(found, plain, couple="&" in line)
+
+
+def _turned_round(line: str, plain: list[str]) -> _Parts | None:
+    """`Last, First Middle`; None when only a suffix or a degree follows the comma."""
+    before, _, after = line.partition(",")
+    behind, suffix = _without_suffix(_people_words(after))
+    family = _family_part(before)
+    if len(behind) > 1 and _is_suffix(behind[:1]):
+        behind, suffix = behind[1:], suffix or _generation(behind[0])
+    if not behind or not family.family or _is_suffix(behind):
+        return None
+    first = _given_part(" ".join(behind))
+    return _Parts(first.given, first.middle, family.family, suffix or family.suffix, tuple(plain))
+
+
+def _in_order(found: list[str], plain: list[str], *, couple: bool) -> _Parts:
+    """`First Middle Last Suffix`, a single word, a couple, or a Chinese name with the surname first."""
     found, suffix = _without_suffix(found)
-    if len(found) == 1:
+    if len(found) < 2:
         alone = tuple(_split(found))
-        family = () if is_known_given_name(alone[0]) else alone
-        return _Parts(family=family, suffix=suffix, whole=alone)
+        return _Parts(family=() if not alone or is_known_given_name(alone[0]) else alone, suffix=suffix, whole=alone)
+    if len(found) == 2 and chinese.is_latin_surname(found[0]) and chinese.is_two_syllables(found[1]):
+        return _Parts((found[1],), (), (found[0],), suffix, tuple(plain))
     start = len(found) - 1
     while start > 1 and found[start - 1] in words("name_words", "particle"):
         start -= 1
     behind = tuple(_glued(_split(found[start:])))
-    if "and" in plain or "&" in line:
+    if couple or "and" in plain:
         return _Parts(family=behind, suffix=suffix, whole=tuple(plain))
-    if len(found) == 2 and chinese.is_latin_surname(found[0]) and chinese.is_two_syllables(found[1]):
-        return _Parts((found[1],), (), (found[0],), suffix, tuple(plain))
-    return _Parts((found[0],), tuple(_split(found[1:start])), behind, suffix, tuple(plain))
+    # What the first-name column would not take for a name is none here either.
+    return _Parts(_given_part(found[0]).given, tuple(_split(found[1:start])), behind, suffix, tuple(plain))
 
 
 def _ideographic(found: list[str]) -> _Parts | None:
-    """A name in Chinese characters, written together or in two words in either order."""
+    """A name in Chinese characters, written together or in two words in either order; a Korean one together."""
+    if len(found) == 1:
+        surname, rest = chinese.split_hangul(found[0])
+        if surname and rest:
+            return _Parts((rest,), (), (surname,), None, tuple(found))
     if not all(chinese.is_ideographic(token) for token in found) or len(found) > 2:
         return None
     family: str | None
@@ -185,7 +236,7 @@ def _ideographic(found: list[str]) -> _Parts | None:
 def _people_words(text: str) -> list[str]:
     """The words of a name, hyphens kept, without honorifics, degrees and fillers; empty when nobody is named."""
     if text.isascii() and text.isalpha():
-        found = [text.lower()]
+        found = [text[:LONGEST].lower()]
     else:
         line = clean(text)
         if "(" in line or '"' in line or "[" in line:
@@ -196,11 +247,20 @@ def _people_words(text: str) -> list[str]:
         found = [_letters(token) for token in found]
         if not line.isascii():
             found = [token for token in map(_without_chinese_honorific, map(chinese.simplified, found)) if token]
-    while len(found) > 1 and found[0] in words("name_words", "honorific"):
-        found = found[1:]
+    found = [token for token in found if token not in words("name_words", "nobody")]
+    if not _is_organisation(_split(found)):
+        found = _spelled(found)
     while len(found) > 1 and found[-1] in words("name_words", "postnominal"):
         found = found[:-1]
     return [] if _names_nobody(found) else found
+
+
+def _spelled(found: list[str]) -> list[str]:
+    """The words that have a letter, from the first that is no honorific."""
+    found = [token for token in found if any(letter.isalpha() for letter in token)]
+    while len(found) > 1 and found[0] in words("name_words", "honorific"):
+        found = found[1:]
+    return found
 
 
 def _letters(token: str) -> str:
@@ -237,20 +297,33 @@ def _without_suffix(found: list[str]) -> tuple[list[str], str | None]:
         if last in words("name_words", "postnominal"):
             found = found[:-1]
             continue
-        kind = next((kind for kind in _GENERATIONS if last in words("name_words", f"generation_{kind}")), None)
+        kind = _generation(last)
         if kind is None:
             break
         suffix, found = kind, found[:-1]
-    return found, suffix
+    return ([], None) if suffix and _names_nobody(found) else (found, suffix)
+
+
+def _is_suffix(found: list[str]) -> bool:
+    """Whether the words are one suffix or degree and nothing else."""
+    return len(found) == 1 and (found[0] in words("name_words", "postnominal") or _generation(found[0]) is not None)
+
+
+def _generation(word: str) -> str | None:
+    """The suffix that the word is, in one spelling."""
+    return next((kind for kind in _GENERATIONS if word in words("name_words", f"generation_{kind}")), None)
 
 
 def _is_organisation(plain: list[str]) -> bool:
-    if plain[-1].endswith(("公司", "集团", "大学", "学校", "医院", "株式会社")):
-        return True
+    if not plain or plain[-1].endswith(_COMPANY_ENDINGS):
+        return bool(plain)
     if len(plain) < 2:
         return False
-    return plain[-1] in words("name_words", "legal") or any(
-        token in words("name_words", "organisation") for token in plain
+    letters = "".join(reversed(list(takewhile(lambda token: len(token) == 1, reversed(plain)))))
+    return (
+        letters in words("name_words", "legal")
+        or plain[-1] in words("name_words", "legal")
+        or any(token in words("name_words", "organisation") for token in plain)
     )
 
 

@@ -1,7 +1,7 @@
 """Given names and their short forms: Bob, Rob and Roberto lead to `robert`.
 
-A short form may belong to several names (Alex, Pat, Sandy): `given_roots` gives all of them, best guess first, so that two
-records agree when any root is shared. A name that the table does not know is its own root.
+A short form may belong to several names (Alex, Pat, Sandy): `given_roots` gives all of them, best guess first, so that
+two records agree when any root is shared. A name that the table does not know is its own root.
 """
 
 from __future__ import annotations

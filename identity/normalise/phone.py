@@ -2,8 +2,8 @@
 
 Numbers without a country code are read in the record's country. Kinds: `ok` (a possible length for its country; typing
 errors inside the number stay comparable); `placeholder` (0000000000, 1234567890: nobody's); `invalid`. Only `ok` has a
-value. Plain digits take a short way through the same metadata that `phonenumbers` uses; everything else goes through the
-library, and a test holds the two together.
+value. Plain digits take a short way through the same metadata that `phonenumbers` uses; everything else goes through
+the library, and a test holds the two together.
 """
 
 from __future__ import annotations
@@ -41,8 +41,13 @@ PLACEHOLDER = Phone(None, "placeholder")
 _LONGEST = 250
 _NORTH_AMERICA = re.compile(r"(?:\+1|1)?[ .-]?\(?([2-9][0-9]{2})\)?[ .-]?([0-9]{3})[ .-]?([0-9]{4})")
 _PLAIN = re.compile(r"\+?[0-9(][0-9 ().-]{5,28}[0-9]")
+_REMARK = re.compile(r"\([^0-9()]*\)")
 _SEVERAL = re.compile(r"\s*(?:[/;,|&]|\bor\b|\bund\b|\bo\b|\bou\b)\s*")
 _SEQUENCES = ("01234567890123456789", "98765432109876543210")
+# One digit throughout, or a run like 1234567, where the subscriber's seven digits should be.
+_NOBODYS = frozenset(
+    {digit * 7 for digit in "0123456789"} | {row[place : place + 7] for row in _SEQUENCES for place in range(10)}
+)
 
 
 def normalise_phone(text: str, region: str | None = "US") -> Phone:
@@ -61,11 +66,7 @@ def _judged(code: str, national: str, extension: str | None) -> Phone:
 
 
 def _is_placeholder(national: str) -> bool:
-    """One digit throughout, or a run like 1234567, in the whole number or in the subscriber's seven digits."""
-    tail = national[-7:]
-    if len(tail) < 7:
-        return len(set(national)) <= 1
-    return len(set(tail)) == 1 or any(tail in sequence for sequence in _SEQUENCES)
+    return national[-7:] in _NOBODYS or (len(national) < 7 and len(set(national)) <= 1)
 
 
 def _by_plan(text: str, region: str | None) -> Phone | None:
@@ -73,29 +74,34 @@ def _by_plan(text: str, region: str | None) -> Phone | None:
     if not _PLAIN.fullmatch(text):
         return None
     digits = "".join(letter for letter in text if letter.isdigit())
-    if text[0] == "+":
-        plan = _plan_of_code(digits)
-        if plan is None:
-            return None
-        national = digits[len(plan.code) :]
-        if plan.prefix and plan.prefix.match(national):
-            return None
-    else:
-        plan = _plan_of_region(region)
-        if plan is None or digits.startswith(plan.code) or (plan.international and plan.international.match(digits)):
-            return None
-        national = digits
-        if plan.prefix and (match := plan.prefix.match(digits)):
-            national = digits[match.end() :]
-            if not plan.plain_prefix or not plan.number.fullmatch(national):
-                return None
-    if len(national) not in plan.lengths or not national.strip("0"):
+    plan = _plan_of_code(digits) if text[0] == "+" else _plan_of_region(region)
+    if plan is None:
+        return None
+    national = _after_code(digits, plan) if text[0] == "+" else _after_prefix(digits, plan)
+    if national is None or len(national) not in plan.lengths or not national.strip("0"):
         return None
     return _judged(plan.code, national, None)
 
 
+def _after_code(digits: str, plan: _Plan) -> str | None:
+    """The national number behind the country code; None where a domestic prefix may have been left in."""
+    national = digits[len(plan.code) :]
+    return None if plan.prefix and plan.prefix.match(national) else national
+
+
+def _after_prefix(digits: str, plan: _Plan) -> str | None:
+    """The national number behind the domestic prefix; None where the digits may be something else."""
+    if digits.startswith(plan.code) or (plan.international and plan.international.match(digits)):
+        return None
+    match = plan.prefix.match(digits) if plan.prefix else None
+    if match is None:
+        return digits
+    national = digits[match.end() :]
+    return national if plan.plain_prefix and plan.number.fullmatch(national) else None
+
+
 def _by_library(text: str, region: str | None) -> Phone:
-    folded = unicodedata.normalize("NFKC", text[:_LONGEST])
+    folded = _REMARK.sub(" ", unicodedata.normalize("NFKC", text[:_LONGEST])).strip()
     digits = re.sub(r"\D", "", folded)
     if len(digits) < 3:
         return INVALID
@@ -119,14 +125,26 @@ def _parsed(text: str, region: str | None) -> Phone | None:
         return None
     if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
         return None
-    return _judged(
-        str(number.country_code), phonenumbers.national_significant_number(number), number.extension or None
-    )
+    code, national = str(number.country_code), phonenumbers.national_significant_number(number)
+    plan = _plan_of_code(code)
+    if plan and plan.prefix and plan.prefix.match(national) and not _reads_back(number):
+        return None
+    return _judged(code, national, number.extension or None)
+
+
+def _reads_back(number: phonenumbers.PhoneNumber) -> bool:
+    """Whether the E.164 form means the same number again; a doubled domestic prefix does not."""
+    written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    try:
+        again = phonenumbers.parse(written, None)
+    except phonenumbers.NumberParseException:
+        return False
+    return bool(phonenumbers.format_number(again, phonenumbers.PhoneNumberFormat.E164) == written)
 
 
 def _plan_of_code(digits: str) -> _Plan | None:
     """The plan of the country code that the digits start with; codes are prefix-free and at most three digits long."""
-    for length in (1, 2, 3):
+    for length in () if digits[0] == "0" else (1, 2, 3):
         regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(digits[:length]))
         if regions:
             return _plan_of_region(regions[0])
@@ -138,10 +156,16 @@ def _plan_of_region(region: str | None) -> _Plan | None:
     metadata: Any = PhoneMetadata.metadata_for_region(region, None) if region else None
     if metadata is None or not metadata.general_desc.possible_length:
         return None
+    # Reading goes by the region, judging by the main region of its country code.
+    main: Any = PhoneMetadata.metadata_for_region(
+        phonenumbers.region_code_for_country_code(metadata.country_code), None
+    )
+    if main is None:
+        return None
     prefix = metadata.national_prefix_for_parsing
     return _Plan(
         code=str(metadata.country_code),
-        lengths=frozenset(metadata.general_desc.possible_length),
+        lengths=frozenset(metadata.general_desc.possible_length) & frozenset(main.general_desc.possible_length),
         prefix=re.compile(prefix) if prefix else None,
         plain_prefix=bool(prefix and prefix.isdigit() and not metadata.national_prefix_transform_rule),
         number=re.compile(metadata.general_desc.national_number_pattern),

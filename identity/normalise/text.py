@@ -1,8 +1,8 @@
 """Unicode text → comparable lower-case text.
 
 `clean` folds case, width, diacritics and Cyrillic and Greek letters, keeps ASCII punctuation (the callers give it a
-meaning) and turns every other symbol into a space; letters of other scripts stay. `tokens` splits cleaned text. Both are
-idempotent and never raise.
+meaning) and turns every other symbol into a space; letters of other scripts stay. `tokens` splits cleaned text. Both
+are idempotent and never raise.
 """
 
 from __future__ import annotations
