@@ -93,7 +93,7 @@ MEASURES: dict[str, str] = {
 
 
 def measure(connection: duckdb.DuckDBPyConnection, name: str) -> pd.DataFrame | None:
-    """One row of measures of a published table; None when the table, or one it relates to, is not there."""
+    """One row of measures of a published table; None when it, a column or a related table is not there."""
     import duckdb
 
     try:

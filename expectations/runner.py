@@ -86,7 +86,7 @@ def check_published(connection: duckdb.DuckDBPyConnection) -> list[TableReport]:
     for name in published.MEASURES:
         frame = published.measure(connection, name)
         if frame is None:
-            missing = TableFailure("missing", "", "the table, or one that it refers to, is missing")
+            missing = TableFailure("missing", "", "the table, a column of it or a table that it refers to is missing")
             reports.append(TableReport(name, False, [missing]))
         else:
             reports.append(check_table(name, frame))

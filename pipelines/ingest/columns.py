@@ -59,13 +59,18 @@ def _looks_like(wanted: str, spare: list[str], *, loose: bool) -> str | None:
         return plain[target]
     if not loose:
         return None
+    reordered = [name for name in spare if _words(name) == _words(wanted)]
     contained = [name for key, name in plain.items() if _contains(target, key) or _contains(key, target)]
     close = [plain[key] for key in difflib.get_close_matches(target, plain, n=1, cutoff=0.75)]
-    return next(iter([*close, *contained]), None)
+    return next(iter([*reordered, *close, *contained]), None)
 
 
 def _contains(whole: str, part: str) -> bool:
     return len(part) >= 4 and part in whole
+
+
+def _words(name: str) -> frozenset[str]:
+    return frozenset(re.findall(r"[a-z0-9]+", name.lower())) - {"of", "the"}
 
 
 def _plain(name: str) -> str:

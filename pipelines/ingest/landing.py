@@ -102,6 +102,11 @@ def land(settings: Settings, delivered: Path) -> list[LandedFile]:
     return sorted(waiting, key=_order)
 
 
+def waiting(settings: Settings) -> list[LandedFile]:
+    """The files that were landed and not loaded yet, in the order in which to load them; looks at landing only."""
+    return sorted(_waiting(settings, _read_ledger(settings)), key=_order)
+
+
 def survey(delivered: Path, mappings: dict[str, EntityMapping]) -> Survey:
     """The delivered files by entity, sorted by path. Raises InputError for a folder that cannot be read from."""
     if not delivered.exists():

@@ -180,14 +180,18 @@ def _records(lines: Lines, header: Header) -> Iterator[tuple[int, list[str] | Br
 
 
 def _never_closed(lines: Lines, delimiter: str) -> bool:
-    """Whether the record ends with the file inside a quote."""
-    text = "".join(lines.record)
-    if text.count('"') % 2 == 0 or not lines.at_end:
+    """Whether a quote was opened and not closed as it should be.
+
+    Within a line we are lenient (5" screen). A record over several lines must be quoted by the book, and the last one
+    must not end inside a quote.
+    """
+    several = len(lines.record) > 1
+    if not several and ('"' not in lines.record[0] or not lines.at_end):
         return False
     try:
-        list(csv.reader(lines.record, delimiter=delimiter, strict=True))
+        list(csv.reader(lines.as_text(), delimiter=delimiter, strict=True))
     except csv.Error as error:
-        return "unexpected end" in str(error)
+        return several or "unexpected end" in str(error)
     return False
 
 

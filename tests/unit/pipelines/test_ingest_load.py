@@ -1,0 +1,404 @@
+"""Loading: versions, duplicates, conflicts, ledger; bad files and interruptions lose and double nothing."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp.errors import CheckFailed, InputError
+from pipelines.ingest import load as loading
+from pipelines.ingest import stage, tables
+from pipelines.sources.registry import ENTITIES
+from tests.unit.pipelines.ingest_delivery import (
+    CONTACTS,
+    DEALS,
+    TRANSACTIONS,
+    Delivery,
+    contact,
+    event,
+    make_delivery,
+)
+
+
+@pytest.fixture
+def delivery(tmp_path: Path) -> Delivery:
+    return make_delivery(tmp_path)
+
+
+def test_all_tables_exist_whatever_was_delivered(delivery: Delivery) -> None:
+    delivery.put_lines("sales/contacts.csv", CONTACTS, contact(1))
+    report = delivery.load()
+    assert report.entities == {
+        "sales.contacts": {"received": 1, "raw": 1, "duplicates": 0, "quarantined": 0, "files": 1}
+    }
+    for entity in ENTITIES:
+        expected = 1 if entity.name == "sales.contacts" else 0
+        assert delivery.rows(f"select count(*) from {entity.table}") == [(expected,)]
+        assert delivery.totals(entity.name) == (expected, expected, 0, 0)
+    with delivery.engine.writer() as connection:
+        tables.ensure(connection)
+
+
+def test_a_record_is_kept_as_received_with_where_it_stood(delivery: Delivery) -> None:
+    delivery.put_lines("sales/contacts.csv", CONTACTS + ",Shoe Size", contact(1) + ",44", contact(2) + ",")
+    delivery.load()
+    rows = delivery.rows(
+        "select record_key, batch_seq, file, line, loaded_at::varchar, payload, mapped from raw.sales_contacts"
+    )
+    assert rows[0][:5] == ("1", 1, "sales/contacts.csv", 2, "2026-01-01 00:00:00")
+    assert json.loads(rows[0][5]) == {
+        "Record ID": "1", "First Name": "Ada", "Last Name": "Fo", "Email": "", "Phone Number": "",
+        "Create Date": "2025-01-01T00:00:00Z", "Shoe Size": "44",
+    }  # fmt: skip
+    assert rows[0][6] is None
+    (batch,) = delivery.rows("select source, entity, file, sha256, landed_path, kind, received from ops.batches")
+    assert batch[:3] == ("sales", "contacts", "sales/contacts.csv")
+    assert batch[4] == f"sales/contacts/{batch[3][:12]}-contacts.csv"
+    assert batch[5:] == ("file", 2)
+
+
+def test_versions_of_a_record(delivery: Delivery) -> None:
+    delivery.put_lines("sales/contacts.csv", CONTACTS, contact(1), contact(2), contact(1))
+    delivery.load()
+    assert delivery.totals("sales.contacts") == (3, 2, 1, 0)
+    delivery.put_lines("sales/contacts.csv", CONTACTS, contact(2), contact(1, "Bo"), contact(1, "Cy"), contact(1, "Bo"))
+    delivery.load()
+    assert delivery.totals("sales.contacts") == (7, 5, 2 - 1 + 1, 0)
+    versions = delivery.rows(
+        "select payload->>'First Name' from raw.sales_contacts where record_key = '1' order by batch_seq, line"
+    )
+    assert versions == [("Ada",), ("Bo",), ("Cy",), ("Bo",)]
+
+
+def test_columns_in_another_order_are_the_same_content(delivery: Delivery) -> None:
+    delivery.put_lines("sales/contacts.csv", CONTACTS, contact(1))
+    delivery.load()
+    delivery.put_lines(
+        "sales/contacts.csv",
+        "Create Date;Record ID;First Name;Last Name;Email;Phone Number",
+        "2025-01-01T00:00:00Z;1;Ada;Fo;;",
+    )
+    delivery.load()
+    assert delivery.totals("sales.contacts") == (2, 1, 1, 0)
+
+
+def test_a_file_under_another_name_doubles_nothing(delivery: Delivery) -> None:
+    lines = (CONTACTS, contact(1), contact(2, date="not-a-date"))
+    delivery.put_lines("sales/contacts.csv", *lines)
+    delivery.load()
+    delivery.put("sales/contacts-copy.csv.gz", gzip.compress("\n".join(lines).encode("utf-16")))
+    delivery.load()
+    assert delivery.totals("sales.contacts") == (4, 1, 2, 1)
+
+
+def test_events_repeat_and_conflict(delivery: Delivery) -> None:
+    nested = {"context": {"campaign": {"medium": "email", "source": "x"}, "ip": "1"}}
+    turned = {"context": {"ip": "1", "campaign": {"source": "x", "medium": "email"}}}
+    delivery.put_events(
+        "web/events-1.jsonl.gz",
+        event(1, **nested),
+        event(1, **nested),
+        event(1, **{**turned, "receivedAt": "2025-02-01T00:00:00Z", "sentAt": "2025-02-01T00:00:00Z"}),
+        event(1, event="Other"),
+        event(2),
+    )
+    delivery.load()
+    assert delivery.totals("web.events") == (5, 2, 2, 1)
+    delivery.put_events(
+        "web/events-2.jsonl", event(1, **turned), event(2, event="Other"), event(3), event(1, event="Other")
+    )
+    delivery.load()
+    assert delivery.totals("web.events") == (9, 3, 4, 2)
+    assert [(row["record_id"], row["file"], row["line"], row["reason"]) for row in delivery.quarantined()] == [
+        ("m1", "web/events-1.jsonl.gz", 4, "messageId was used before by a record with other content."),
+        ("m2", "web/events-2.jsonl", 2, "messageId was used before by a record with other content."),
+    ]
+
+
+def test_a_broken_first_delivery_of_an_event_does_not_block_the_good_one(delivery: Delivery) -> None:
+    delivery.put_events("web/events.jsonl", event(1, timestamp="2024-99-01T00:00:00Z"), event(1))
+    delivery.load()
+    assert delivery.totals("web.events") == (2, 1, 0, 1)
+
+
+def test_unreadable_lines_are_kept_by_file_and_line(delivery: Delivery) -> None:
+    delivery.put_events("web/events.jsonl", event(1), '{"type": "track", "mess', "[1]", "", '{"type": "track", "mess')
+    delivery.load()
+    assert delivery.totals("web.events") == (4, 1, 0, 3)
+    assert [(row["record_id"], row["line"]) for row in delivery.quarantined()] == [(None, 2), (None, 3), (None, 5)]
+    delivery.put_events(
+        "web/events.jsonl", '{"type": "track", "mess', event(1), "[1]", '{"type": "track", "mess', event(2)
+    )
+    delivery.load()
+    assert delivery.totals("web.events") == (9, 2, 4, 3), "the same broken lines of the same file are known"
+
+
+def test_a_broken_record_that_is_delivered_again_is_known(delivery: Delivery) -> None:
+    broken = contact(9, date="not-a-date")
+    delivery.put_lines("sales/contacts.csv", CONTACTS, contact(1), broken, broken)
+    delivery.load()
+    assert delivery.totals("sales.contacts") == (3, 1, 1, 1)
+    delivery.put_lines("sales/contacts.csv", CONTACTS, contact(1), contact(2), broken)
+    delivery.load()
+    assert delivery.totals("sales.contacts") == (6, 2, 3, 1)
+    delivery.put_lines("sales/contacts.csv", CONTACTS, contact(9, "Bo", date="soon"))
+    delivery.load()
+    assert delivery.totals("sales.contacts") == (7, 2, 3, 2)
+
+
+def judged(delivery: Delivery, file: str, header: str, rows: dict[str, str | None]) -> None:
+    """Load the rows and compare the reason of each; None: it is taken in."""
+    delivery.put_lines(file, header, *rows)
+    delivery.load()
+    found = {row["line"]: row["reason"] for row in delivery.quarantined()}
+    assert {row: found.get(line) for line, row in enumerate(rows, start=2)} == rows
+
+
+def test_the_contract_of_contacts(delivery: Delivery) -> None:
+    rows = {
+        contact(
+            1, date="not-a-date"
+        ): "Create Date is not a date that can be read (expected like 2025-01-31T10:00:00Z).",
+        contact(2, date=""): "Create Date is not a date that can be read (expected like 2025-01-31T10:00:00Z).",
+        contact(3, date="2199-01-01"): "Create Date lies in the future or before 1900.",
+        contact(4, date="infinity"): "Create Date is not a date that can be read (expected like 2025-01-31T10:00:00Z).",
+        contact("", date="2025-01-01"): "Record ID is empty.",
+        contact(6, date="2025-01-01 10:00:00+02"): None,
+    }
+    judged(delivery, "sales/contacts.csv", CONTACTS, rows)
+
+
+def test_the_contract_of_deals(delivery: Delivery) -> None:
+    delivery.put_lines("sales/contacts.csv", CONTACTS)
+    no_number = "Amount is not a number (expected like 12.50)."
+    rows = {
+        "1,closedwon,-1,2025-01-01,2025-01-02,1": "Amount is negative.",
+        '2,closedwon,"12,3O",2025-01-01,2025-01-02,1': no_number,
+        '3,closedwon,"12,30",2025-01-01,2025-01-02,1': no_number,
+        "4,closedwon,,2025-01-01,2025-01-02,1": "Amount is empty although Deal Stage says the deal is won.",
+        "5,closedwon,1,2025-01-01,,1": "Close Date is empty although Deal Stage says the deal is won.",
+        "6,closedwon,1,2025-01-01,2199-01-01,1": "Close Date of a won deal lies in the future or before 1900.",
+        "7,closedwon,inf,2025-01-01,2025-01-02,1": no_number,
+        ",closedwon,1,2025-01-01,2025-01-02,1": "Record ID is empty.",
+        '9,closedwon,"$1,234.50",2025-01-01,2025-01-02,1': None,
+        "10,appointment,,2025-01-01,2199-01-01,1": None,
+        "11,closedlost,0,2025-01-01T10:00:00+02:00,,": None,
+    }
+    judged(delivery, "sales/deals.csv", DEALS, rows)
+
+
+def test_the_contract_of_sales_at_the_till(delivery: Delivery) -> None:
+    delivery.put_lines("pos/customers.csv", "Reference ID,First Name,Last Name,Email Address,Phone Number")
+    rows = {
+        "1,2099-02-03,10:00:00,America/Los_Angeles,1,0,": "Date lies in the future or before 1900.",
+        "2,2025-02-30,10:00:00,Europe/Berlin,1,0,": "Date is not a date that can be read (expected like 2025-01-31).",
+        "3,2025-02-03,25:00,Europe/Berlin,1,0,": (
+            "Time is not a time of day that can be read (expected like 14:05:00)."
+        ),
+        "4,2025-02-03,10:00,Mars/Olympus,1,0,": (
+            "Time Zone is not the name of a time zone (expected like Europe/Berlin)."
+        ),
+        "5,2025-02-03,10:00,Europe/Berlin,1,x,": "Discounts is not a number (expected like 1.50).",
+        "6,2025-02-03,10:00,Europe/Berlin,,,": "Gross Sales is not a number (expected like 12.50).",
+        "7,2025-02-03,10:00:00,Europe/Berlin,1,-0.50,LOY-1": None,
+    }
+    judged(delivery, "pos/transactions.csv", TRANSACTIONS, rows)
+    assert delivery.rows("select newest from ops.batches where entity = 'transactions'") == [
+        (datetime(2025, 2, 3, 9),)
+    ], "local time became UTC"
+
+
+def test_the_contract_of_events(delivery: Delivery) -> None:
+    rows = {
+        json.dumps(event(1, messageId="")): "messageId is empty.",
+        json.dumps(event(2, anonymousId=None)): (
+            "Neither userId nor anonymousId is given, so the event belongs to nobody."
+        ),
+        json.dumps(event(3, timestamp="2024-99-01T00:00:00Z")): (
+            "timestamp is not a time that can be read (expected like 2025-01-31T10:00:00Z)."
+        ),
+        json.dumps(event(4, timestamp="1970-01-01T00:00:00Z")): "timestamp lies in the future or before 1990.",
+        json.dumps(event(5, timestamp="2199-01-01T00:00:00Z")): "timestamp lies in the future or before 1990.",
+        json.dumps(event(6, type="click")): "type is none of track, page, screen, identify, group, alias.",
+        json.dumps(event(7, event=None)): "event is empty although type says track.",
+        json.dumps(event(8, type="page", event=None, userId="u", anonymousId=None)): None,
+    }
+    judged(delivery, "web/events.jsonl", "", rows)
+
+
+def test_an_odd_person_is_no_broken_row(delivery: Delivery) -> None:
+    delivery.put_lines(
+        "sales/contacts.csv",
+        CONTACTS + ",Date of Birth",
+        "1,,,noemail@example.com,0000000000,2025-01-01,13/04/1979",
+        "2,Björk,,NOT A MAIL,x,2025-01-01,05/57/1550",
+        "3,,,,,2025-01-01,",
+    )
+    delivery.put_lines("support/users.jsonl", '{"id": 5, "created_at": "2025-01-01T00:00:00Z", "name": null}')
+    delivery.load()
+    assert delivery.quarantined() == []
+
+
+def test_contract_results_are_counts(delivery: Delivery) -> None:
+    delivery.put_lines("sales/contacts.csv", CONTACTS, contact(1), contact(2, date="x"), "broken")
+    delivery.load()
+    assert delivery.rows("select expectation, code, checked, failed from ops.contract_results order by code") == [
+        ("expect_column_values_to_be_between", "create_date_impossible", 2, 0),
+        ("expect_column_values_to_not_be_null", "create_date_unreadable", 2, 1),
+        ("expect_column_values_to_not_be_null", "record_id_missing", 2, 0),
+    ]
+
+
+def test_a_table_may_name_nested_fields_flat(delivery: Delivery) -> None:
+    delivery.put_lines("support/users.jsonl", '{"id": 5, "created_at": "2025-01-01T00:00:00Z"}')
+    delivery.put_lines("support/tickets.csv", "id,created_at,requester_id,via.channel", "1,2025-01-01T00:00:00Z,5,chat")
+    delivery.load()
+    (row,) = delivery.rows("select payload, mapped->>'$.via.channel', mapped->>'$.id' from raw.support_tickets")
+    assert json.loads(row[0])["via.channel"] == "chat"
+    assert row[1:] == ("chat", "1")
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (CONTACTS.replace("Email", "E-mail"), "has no column 'Email', but 'E-mail' looks like it"),
+        (CONTACTS.replace("Email", "Correo"), "has no column 'Email'; it has Record ID, First Name"),
+        (CONTACTS.replace("Record ID", "record_id"), "has no column 'Record ID', but 'record_id' looks like it"),
+        (CONTACTS + ",Birth Date", "has no column 'Date of Birth', but 'Birth Date' looks like it"),
+    ],
+)
+def test_a_wrong_column_is_told(delivery: Delivery, header: str, message: str) -> None:
+    delivery.put_lines("sales/contacts.csv", header, contact(1) + "," * (header.count(",") - 5))
+    with pytest.raises(InputError, match=message):
+        delivery.load()
+    assert delivery.totals("sales.contacts") == (0, 0, 0, 0)
+    assert not list(delivery.settings.landing.rglob("*contacts.csv"))
+
+
+def test_json_without_a_required_field_anywhere_is_told(delivery: Delivery) -> None:
+    delivery.put_lines("support/users.jsonl", '{"ID": 5, "created_at": "2025-01-01T00:00:00Z"}')
+    with pytest.raises(InputError, match=r"support/users\.jsonl has no column 'id', but 'ID' looks like it"):
+        delivery.load()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"[\n" + b'{"a": 1},\n' * 3 + b"]\n", "does not hold one JSON object per line"),
+        (CONTACTS.encode() + b"\n" + b"1,2\n" * 20, "does not hold one JSON object per line"),
+        (b'{"a": "\xff\x81"}\n' * 20, "is not UTF-8 text"),
+    ],
+    ids=["array", "csv", "bytes"],
+)
+def test_a_file_that_is_something_else_is_told(delivery: Delivery, content: bytes, message: str) -> None:
+    delivery.put("web/events.jsonl", content)
+    with pytest.raises(InputError, match=rf"web/events\.jsonl {message}"):
+        delivery.load()
+    assert delivery.totals("web.events") == (0, 0, 0, 0)
+
+
+def test_a_half_written_file_keeps_nobody_else_out(delivery: Delivery) -> None:
+    whole = gzip.compress("\n".join(json.dumps(event(n)) for n in range(500)).encode())
+    delivery.put_events("web/events-1.jsonl.gz", event(-1))
+    delivery.put("web/events-2.jsonl.gz", whole[: len(whole) // 2])
+    delivery.put_events("web/events-3.jsonl.gz", event(-3))
+    delivery.put_lines("sales/contacts.csv", CONTACTS, contact(1))
+    for _ in range(2):
+        with pytest.raises(
+            InputError, match=r"^web/events-2\.jsonl\.gz is only half written or damaged \(gzip\); deliver it"
+        ):
+            delivery.load()
+        assert delivery.totals("web.events") == (2, 2, 0, 0)
+        assert delivery.totals("sales.contacts") == (1, 1, 0, 0)
+    delivery.put("web/events-2.jsonl.gz", whole)
+    delivery.load()
+    assert delivery.totals("web.events") == (502, 502, 0, 0)
+    assert delivery.land() == []
+
+
+def test_a_plain_file_cut_off_and_then_delivered_whole(delivery: Delivery) -> None:
+    lines = "\n".join(json.dumps(event(n)) for n in range(10)) + "\n"
+    delivery.put("web/events.jsonl", lines[:-40])
+    delivery.load()
+    assert delivery.totals("web.events") == (10, 9, 0, 1)
+    delivery.put("web/events.jsonl", lines)
+    delivery.load()
+    assert delivery.totals("web.events") == (20, 10, 9, 1)
+
+
+def fill(delivery: Delivery) -> None:
+    delivery.put_lines("sales/contacts.csv", CONTACTS, contact(1), contact(2, date="x"))
+    for month in range(4):
+        events = [event(f"{month}-{n}") for n in range(5)]
+        delivery.put_events(f"web/events-{month}.jsonl.gz", *events, events[0], "{broken", event("shared"))
+
+
+def state(delivery: Delivery) -> list[Any]:
+    raw = delivery.rows("select * exclude (loaded_at) from raw.web_events order by batch_seq, line")
+    quarantine = delivery.rows("select * from quarantine.rows order by quarantine_id")
+    batches = delivery.rows("select * from ops.batches order by batch_seq")
+    return [raw, quarantine, batches, delivery.totals("web.events"), delivery.totals("sales.contacts")]
+
+
+@pytest.mark.parametrize(("group_rows", "commits"), [(1, 0), (1, 3), (12, 2), (1000, 1), (1000, 4)])
+def test_interrupted_anywhere_it_ends_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group_rows: int, commits: int
+) -> None:
+    monkeypatch.setattr(loading, "GROUP_ROWS", group_rows)
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "killed").mkdir()
+    whole, killed = make_delivery(tmp_path / "whole"), make_delivery(tmp_path / "killed")
+    fill(whole)
+    fill(killed)
+    whole.load()
+    done = 0
+    commit = loading.commit_file
+
+    def interrupted(*arguments: Any) -> Any:
+        nonlocal done
+        if done == commits:
+            raise KeyboardInterrupt
+        done += 1
+        return commit(*arguments)
+
+    monkeypatch.setattr(loading, "commit_file", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        killed.load()
+    monkeypatch.setattr(loading, "commit_file", commit)
+    killed.load()
+    assert state(killed) == state(whole)
+    assert killed.totals("web.events") == (32, 21, 7, 4)
+    assert killed.land() == []
+
+
+def test_a_ledger_that_does_not_hold_leaves_nothing(delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
+    delivery.put_lines("sales/contacts.csv", CONTACTS, contact(1))
+    pending = delivery.land()
+    real = stage.stage_file
+
+    def miscounted(*arguments: Any, **options: Any) -> stage.StagedFile:
+        found = real(*arguments, **options)
+        return replace(found, received=found.received + 1)
+
+    monkeypatch.setattr(stage, "stage_file", miscounted)
+    with pytest.raises(CheckFailed, match=r"ledger of sales/contacts\.csv does not hold: 2 rows received, but 1 raw"):
+        delivery.load(pending)
+    monkeypatch.undo()
+    assert delivery.totals("sales.contacts") == (0, 0, 0, 0)
+    delivery.load()
+    assert delivery.totals("sales.contacts") == (1, 1, 0, 0)
+
+
+def test_tampering_is_noticed(delivery: Delivery) -> None:
+    delivery.put_lines("sales/contacts.csv", CONTACTS, contact(1))
+    delivery.load()
+    with delivery.engine.writer() as connection:
+        connection.execute("delete from raw.sales_contacts")
+    with pytest.raises(CheckFailed, match=r"1 rows of sales\.contacts are raw, but 0 are there"):
+        delivery.totals("sales.contacts")
