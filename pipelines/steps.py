@@ -34,11 +34,13 @@ def land(run: RunContext) -> list[LandedFile]:
     return pending
 
 
-def load(run: RunContext, pending: list[LandedFile]) -> LoadReport:
+def load(run: RunContext) -> LoadReport:
     """Load landed files to raw and quarantine, one transaction per file, with the row ledger proved."""
+    from pipelines.ingest import landing
     from pipelines.ingest import load as loading
 
     with run.step("raw") as step:
+        pending = landing.waiting(run.settings)
         report = loading.load(run.settings, run.engine, pending, now=run.as_of, progress=run.progress)
         step.rows = sum(entity["received"] for entity in report.entities.values())
         quarantined = sum(entity["quarantined"] for entity in report.entities.values())

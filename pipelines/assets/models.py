@@ -1,7 +1,9 @@
 """The dbt models as assets, in two invocations: before identity (staging, intermediate) and after it (marts)."""
 
 # No postponed annotations here: Dagster reads the type of `context` when the function is decorated.
+import io
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +48,11 @@ def build_model_assets(manifest: Path) -> list[dg.AssetsDefinition]:
                 raise_on_error=False,
                 target_path=manifest.parent,
             )
-            for event in invocation.stream():
-                step.rows += 1
-                yield event
+            # dagster-dbt repeats dbt's log on stdout, which belongs to the answer of the command that was called.
+            with redirect_stdout(io.StringIO()):
+                events = list(invocation.stream())
+            step.rows = len(events)
+            yield from events
             step.detail = "(models and tests)"
             if not invocation.is_successful():
                 raise CheckFailed(transform.explain_failure(invocation.target_path))
