@@ -9,7 +9,6 @@ with compared as (
 
 )
 
-select compared.*
+select *
 from compared
-cross join {{ source("ops", "run_context") }} as now
 where valid_to <= valid_from or (next_from is not null and valid_to <> next_from)

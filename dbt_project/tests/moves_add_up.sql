@@ -27,7 +27,9 @@ shares as (
 select 'episodes' as what
 from episodes
 cross join transitions
-where starts <> people or all_transitions <> all_episodes - people
+where
+    episodes.starts <> episodes.people
+    or transitions.all_transitions <> episodes.all_episodes - episodes.people
 
 union all
 

@@ -19,7 +19,7 @@ accounted as (
 
 )
 
-select *
+select accounted.source
 from accounted
 full outer join counted on accounted.source = counted.source
 where coalesce(accounted.touchpoints, 0) <> coalesce(counted.touchpoints, 0)

@@ -6,7 +6,9 @@ with assignments as (
 
 addresses as (
 
-    select * from {{ source("identity", "identity_map") }} where source = 'marketing'
+    select *
+    from {{ source("identity", "identity_map") }}
+    where source = 'marketing'
 
 ),
 

@@ -1,4 +1,4 @@
-{% set positions = range(1, var("path_stages") + 1) %}
+{% set positions = range(1, var("path_stages") | int + 1) %}
 {{ config(schema="intermediate") }}
 
 with touchpoints as (
@@ -51,8 +51,9 @@ limits as (
 
     select
         {% for position in positions %}
-        max(case when position = {{ position }} then hold_days end) as hold_days_{{ position }}{{ "," if not loop.last }}
+        max(case when position = {{ position }} then hold_days end) as hold_{{ position }},
         {% endfor %}
+        count(*) as stages
     from stages
 
 ),
@@ -83,9 +84,8 @@ placed as (
         remembered.evidence is not null as is_evidence,
         case
             {% for position in positions | reverse %}
-            when
-                remembered.evidence = {{ position }}
-                or remembered.last_{{ position }} >= {{ days_later("remembered.occurred_at", "-limits.hold_days_" ~ position) }}
+            {% set held_since = days_later("remembered.occurred_at", "-limits.hold_" ~ position) %}
+            when remembered.evidence = {{ position }} or remembered.last_{{ position }} >= {{ held_since }}
                 then {{ position }}
             {% endfor %}
         end as position

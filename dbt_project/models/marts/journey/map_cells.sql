@@ -78,7 +78,15 @@ people as (
 
 ),
 
--- the first way out of a stay: to service when service was needed before the stage was left, else the move that ended it
+served as (
+
+    select distinct episode_id
+    from touchpoints
+    where lane = 'service'
+
+),
+
+-- the first way out of a stay: to service when it was needed before the stage was left, else the move that ended it
 exits as (
 
     select
@@ -90,8 +98,7 @@ exits as (
             transitions.profile_id = episodes.profile_id
             and transitions.occurred_at = episodes.left_at
             and transitions.from_stage = episodes.stage
-    left join (select distinct episode_id from touchpoints where lane = 'service') as served
-        on episodes.episode_id = served.episode_id
+    left join served on episodes.episode_id = served.episode_id
 
 ),
 

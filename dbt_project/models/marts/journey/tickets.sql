@@ -6,7 +6,9 @@ with tickets as (
 
 requesters as (
 
-    select * from {{ source("identity", "identity_map") }} where source = 'support'
+    select *
+    from {{ source("identity", "identity_map") }}
+    where source = 'support'
 
 ),
 
