@@ -11,6 +11,9 @@ from functools import cache
 from identity.normalise.text import clean, tokens
 from identity.normalise.word_lists import rows
 
+# Folding the names of all hundred languages of the library would take seconds.
+_LANGUAGES = ("en", "de", "fr", "es", "it", "pt", "nl", "pl", "ru", "uk", "cs", "sv", "tr", "el", "ar", "zh", "ja", "ko")
+
 
 @cache
 def country_code(text: str | None) -> str | None:
@@ -42,12 +45,12 @@ def _codes() -> dict[str, str]:
 
 @cache
 def _names() -> dict[str, str]:
-    """Country names of all locales, folded; a name that means two countries is left out."""
+    """Country names in the languages above, folded; a name that means two countries is left out."""
     from phonenumbers.geodata.locale import LOCALE_DATA
 
     found: dict[str, set[str]] = {}
     for code, names in LOCALE_DATA.items():
-        for name in names.values():
+        for name in (names.get(language, "*") for language in _LANGUAGES):
             if not name.startswith("*"):
                 found.setdefault("".join(tokens(clean(name))), set()).add(code)
     return {name: codes.pop() for name, codes in found.items() if len(codes) == 1 and len(name.encode()) > 2}
