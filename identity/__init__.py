@@ -1,1 +1,1 @@
-"""Which source records are one person: normalise, block, score (Splink), cluster, stable ids, golden record, evaluation."""
+"""Which source records are one person: matching, clustering, ids for life, golden records, evaluation."""

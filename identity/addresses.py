@@ -1,7 +1,7 @@
 """Mail addresses that only marketing knows: to whose profile they belong.
 
-An address belongs to the profile whose records carry it; when several do, to the one with most such records, then to the
-oldest. An address that nobody carries, or that is a hub, has a profile of its own.
+An address belongs to the profile whose records carry it; when several do, to the one with most such records, then to
+the oldest. An address that nobody carries, or that is a hub, has a profile of its own.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def place(connection: duckdb.DuckDBPyConnection) -> None:
             from identity.state_features as f
             join identity.identity_map as m on m.source = f.source and m.source_record_id = f.source_record_id
             join identity.profiles as p on p.profile_id = m.profile_id
-            where f.mailbox is not null and f.mailbox not in (select value from identity.state_hubs where kind = 'email')
+            where f.mailbox is not null and f.mailbox not in (select value from identity.state_hubs
+                where kind = 'email')
             group by f.mailbox, m.profile_id
         ),
         best as (

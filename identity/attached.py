@@ -1,7 +1,7 @@
 """Devices and mail addresses that stand for a profile of their own until a person is found behind them.
 
-`identity.state_attached` keeps the profile that each of them once had. When a person appears, that profile is merged into
-the person's and the history joins; when the person disappears again, the former profile is restored.
+`identity.state_attached` keeps the profile that each of them once had. When a person appears, that profile is merged
+into the person's and the history joins; when the person disappears again, the former profile is restored.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ def settle(connection: duckdb.DuckDBPyConnection, kind: str, wanted: str, run: R
         f"""
         create or replace temp table wf_attach as
         select
-            w.key, w.profile_id as person, a.profile_id as own, coalesce(a.active, false) as active, w.key is null as vanished,
+            w.key, w.profile_id as person, a.profile_id as own, coalesce(a.active, false) as active,
+            w.key is null as vanished,
             coalesce(w.key, a.key) as thing
         from {wanted} as w
         full join (select * from identity.state_attached where kind = '{kind}') as a using (key)
@@ -50,7 +51,8 @@ def _write(connection: duckdb.DuckDBPyConnection, kind: str, run: Run) -> None:
     created = next_number(connection, "identity.profiles", "created_seq") - 1
     connection.execute(
         "insert into identity.profiles "
-        "select profile, ? + row_number() over (order by thing), 'living', null, ? from wf_turns where turn = 'created'",
+        "select profile, ? + row_number() over (order by thing), 'living', null, ? "
+        "from wf_turns where turn = 'created'",
         [created, run.run_id],
     )
     connection.execute(
@@ -67,7 +69,8 @@ def _write(connection: duckdb.DuckDBPyConnection, kind: str, run: Run) -> None:
     )
     connection.execute(
         "update identity.state_attached set active = (t.turn = 'restored') from wf_turns as t "
-        "where state_attached.kind = ? and state_attached.key = t.thing and t.turn in ('restored', 'merged', 'retired')",
+        "where state_attached.kind = ? and state_attached.key = t.thing "
+        "and t.turn in ('restored', 'merged', 'retired')",
         [kind],
     )
     connection.execute(

@@ -1,8 +1,8 @@
 """What is new, changed or gone since the last run, and the features of what is new.
 
 Leaves four temporary tables on the connection: `wf_gone` (keys of deleted or changed records), `wf_delta` (their old
-features and the new ones), `wf_touched` (keys of records to be matched anew) and `wf_affected` (keys whose component must
-be looked at). A record is unchanged when its content and the way features are made are.
+features and the new ones), `wf_touched` (keys of records to be matched anew) and `wf_affected` (keys whose component
+must be looked at). A record is unchanged when its content and the way features are made are.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def detect(connection: duckdb.DuckDBPyConnection, records: str, config: MatchCon
     connection.execute(
         f"""
         create or replace temp table wf_now as
-        select source || ':' || source_record_id as record_key, content_hash || '{made_by}' as content_hash from {records}
+        select source || ':' || source_record_id as record_key, content_hash || '{made_by}' as content_hash
+            from {records}
         """
     )
     connection.execute(
@@ -70,16 +71,18 @@ def apply(connection: duckdb.DuckDBPyConnection, records: str, config: MatchConf
     connection.execute("delete from identity.state_features where record_key in (select record_key from wf_gone)")
     _derive_arrived(connection, records, config)
     connection.execute(
-        "insert into identity.state_features select * from wf_delta semi join wf_arrived using (record_key, content_hash)"
+        "insert into identity.state_features "
+        "select * from wf_delta semi join wf_arrived using (record_key, content_hash)"
     )
     connection.execute("create or replace temp table wf_touched as select record_key from wf_arrived")
     connection.execute(
-        "create or replace temp table wf_affected as select record_key from wf_arrived union select record_key from wf_gone"
+        "create or replace temp table wf_affected as "
+        "select record_key from wf_arrived union select record_key from wf_gone"
     )
 
 
 def _derive_arrived(connection: duckdb.DuckDBPyConnection, records: str, config: MatchConfig) -> None:
-    """Features of what arrived, appended to `wf_delta`; in chunks, because normalisation happens outside the database."""
+    """Append the features of what arrived to `wf_delta`, in chunks: normalisation happens outside the database."""
     chunks = connection.execute("select coalesce(max(chunk), -1) from wf_arrived").fetchall()[0][0]
     for chunk in range(int(chunks) + 1):
         table = connection.execute(

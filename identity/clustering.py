@@ -1,10 +1,10 @@
 """Weighted edges → clusters, the same whatever the order of the input.
 
 Records joined by edges form components. A component in which nothing contradicts is one person as it stands. In the
-others the two groups with the highest mean weight between them are joined first, again and again, while that mean speaks
-for one person and no constraint forbids it: never-links, one record per source, the size cap. Always-links come first of
-all. Every edge that would have joined but did not is recorded with its reason. Records are numbers here, in the order of
-their keys; this module does no I/O.
+others the two groups with the highest mean weight between them are joined first, again and again, while that mean
+speaks for one person and no constraint forbids it: never-links, one record per source, the size cap. Always-links come
+first of all. Every edge that would have joined but did not is recorded with its reason. Records are numbers here, in
+the order of their keys; this module does no I/O.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ CONTRADICTED = "contradicted by other records"
 class Graph:
     """Records 0..n-1 and what is known between them.
 
-    `source` numbers the source of each record where it keeps a person once, else -1. `a`, `b`, `weight` are parallel and
-    hold every scored pair, also those that speak against. `always` and `never` are (k, 2).
+    `source` numbers the source of each record where it keeps a person once, else -1. `a`, `b`, `weight` are parallel
+    and hold every scored pair, also those that speak against. `always` and `never` are (k, 2).
     """
 
     size: int
@@ -49,7 +49,7 @@ class Graph:
 
 @dataclass
 class Clusters:
-    """`label` per record (the smallest record of its cluster) and refused edges as (position in the edge list, reason)."""
+    """The smallest record of its cluster per record, and refused edges as (position in the edge list, reason)."""
 
     label: Array
     refused: list[tuple[int, str]] = field(default_factory=list)
@@ -68,7 +68,8 @@ def components(graph: Graph, join_weight: float) -> Array:
     _, labels = connected_components(matrix, directed=False)
     smallest = np.full(labels.max() + 1 if graph.size else 0, graph.size)
     np.minimum.at(smallest, labels, np.arange(graph.size))
-    return smallest[labels]
+    lowest: Array = smallest[labels]
+    return lowest
 
 
 def contradicted(graph: Graph, component: Array, signatures: list[Array], config: MatchConfig) -> Array:
@@ -89,7 +90,8 @@ def contradicted(graph: Graph, component: Array, signatures: list[Array], config
     tense[_repeats(component, graph.source)] = True
     for signature in signatures:
         tense[_differs(component, signature)] = True
-    return tense[component]
+    found: Array = tense[component]
+    return found
 
 
 def _repeats(component: Array, source: Array) -> Array:
@@ -120,11 +122,11 @@ def cluster(graph: Graph, tense: Array, component: Array, config: MatchConfig) -
     label = component.copy()
     positions: dict[int, list[int]] = defaultdict(list)
     inside = tense[graph.a] & (component[graph.a] == component[graph.b])
-    for position in np.flatnonzero(inside):
-        positions[int(component[graph.a[position]])].append(int(position))
+    for position in np.flatnonzero(inside).tolist():
+        positions[int(component[graph.a[position]])].append(position)
     members: dict[int, list[int]] = defaultdict(list)
-    for record in np.flatnonzero(tense):
-        members[int(component[record])].append(int(record))
+    for record in np.flatnonzero(tense).tolist():
+        members[int(component[record])].append(record)
     always = _grouped(graph.always, component, tense)
     never = _grouped(graph.never, component, tense)
     refused: list[tuple[int, str]] = []
@@ -260,14 +262,18 @@ class _Groups:
 
 @dataclass
 class Standing:
-    """Per record how sure its place is (probability of its best edge in the cluster) and whether only a name holds it."""
+    """How sure the place of each record is, and whether only a name holds it there."""
 
     confidence: Array
     provisional: Array
 
 
 def standing(graph: Graph, label: Array, name_only: Array, join_weight: float) -> Standing:
-    """Confidence and provisional mark of every record. The core of a cluster is its largest part that holds without names."""
+    """Confidence and provisional mark of every record.
+
+    Confidence is the probability of a record's best edge in its cluster. The core of a cluster is its largest part that
+    holds without names; who is outside it is provisional.
+    """
     import numpy as np
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

@@ -1,8 +1,8 @@
 """From stored edges to the clusters of everything that a change may have touched.
 
-`wf_affected` grows along edges and always-links to whole components; only those are clustered again. Components in which
-something contradicts get all their missing pairs scored first, so that a judgement never rests on what blocking happened
-to propose. Writes `wf_clusters` (record_key, label, confidence, provisional) and `identity.refusals`.
+`wf_affected` grows along edges and always-links to whole components; only those are clustered again. Components in
+which something contradicts get all their missing pairs scored first, so that a judgement never rests on what blocking
+happened to propose. Writes `wf_clusters` (record_key, label, confidence, provisional) and `identity.refusals`.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def recluster(connection: duckdb.DuckDBPyConnection, model: Model, config: Match
     component = clustering.components(graph, config.join_weight)
     tense = clustering.contradicted(graph, component, _signatures(connection), config)
     if tense.any():
-        missing = _score_missing(connection, records, component, tense, model, config)
+        missing = _score_missing(connection, component, tense, model, config)
         graph.a, graph.b = np.append(graph.a, missing["a"]), np.append(graph.b, missing["b"])
         graph.weight = np.append(graph.weight, missing["weight"])
         name_only = np.append(name_only, missing["name_only"].astype(bool))
@@ -182,7 +182,6 @@ def _signatures(connection: duckdb.DuckDBPyConnection) -> list[Array]:
 
 def _score_missing(
     connection: duckdb.DuckDBPyConnection,
-    records: pa.Array,
     component: Array,
     tense: Array,
     model: Model,
@@ -194,7 +193,7 @@ def _score_missing(
     sizes = np.bincount(component, minlength=len(component))[component]
     chosen = np.flatnonzero(tense & (sizes <= _COMPLETED))
     connection.register("arriving", pa.table({"number": chosen, "component": component[chosen]}))
-    unique = ", ".join(f"'{source}'" for source in config.unique_sources) or "null"
+    unique = ", ".join(f"'{source}'" for source in config.unique_sources) or "''"
     connection.execute(
         f"""
         create or replace temp table wf_missing as

@@ -1,4 +1,4 @@
-"""What a resolution is told about the data it gets: which sources hold a person once, which extra columns count, limits.
+"""What a resolution is told about its data: sources that hold a person once, extra columns, limits.
 
 Values only; no I/O. The pipeline uses `PIPELINE`, the standalone command builds its own from a mapping file.
 """

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import duckdb
 
-# Web analytics calls half an hour without an event the end of a session; what came less than that before is the same sitting.
+# Web analytics calls half an hour without an event the end of a session.
 SITTING_MINUTES = 30
 
 
 def stitch(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make `wf_devices` (anonymous_id, profile_id, valid_from, valid_to, basis) for every device on which people identified.
+    """Make `wf_devices`: anonymous_id, profile_id, valid_from, valid_to, basis of devices on which people identified.
 
     Reads `intermediate.int_device_identifies` and `identity.identity_map`. Intervals are half-open, leave no gap and do
     not overlap.
@@ -44,7 +44,8 @@ def stitch(connection: duckdb.DuckDBPyConnection) -> None:
                     when before is null then timestamp '0001-01-01'
                     else least(
                         identified_at,
-                        greatest(seen_before + interval 1 microsecond, identified_at - interval {SITTING_MINUTES} minute)
+                        greatest(seen_before + interval 1 microsecond,
+                        identified_at - interval {SITTING_MINUTES} minute)
                     )
                 end as valid_from
             from turns where before is distinct from profile_id
@@ -52,11 +53,13 @@ def stitch(connection: duckdb.DuckDBPyConnection) -> None:
         -- of two people identifying at the same moment the later in the order holds the device
         apart as (
             select * from changes
-            qualify row_number() over (partition by anonymous_id, valid_from order by identified_at desc, user_id desc) = 1
+            qualify row_number() over (partition by anonymous_id, valid_from order by identified_at desc,
+            user_id desc) = 1
         )
         select
             anonymous_id, profile_id, valid_from,
-            coalesce(lead(valid_from) over (partition by anonymous_id order by valid_from), timestamp '9999-12-31') as valid_to,
+            coalesce(lead(valid_from) over (partition by anonymous_id order by valid_from),
+            timestamp '9999-12-31') as valid_to,
             'identify' as basis
         from apart
         """

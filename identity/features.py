@@ -40,7 +40,8 @@ _DERIVE = """
 with stated as (
     select
         record_key, source, source_record_id, content_hash,
-        given_norm, family_norm, given_root, array_to_string(given_roots, '|') as given_roots, middle_norm as middle, name_suffix as suffix,
+        given_norm, family_norm, given_root, array_to_string(given_roots, '|') as given_roots,
+        middle_norm as middle, name_suffix as suffix,
         case when email_kind <> 'placeholder' then email_norm end as email_norm,
         case when email_kind in ('personal', 'disposable') then email_base end as mailbox,
         phone_e164 as telephone, street_norm as street, house_number, postcode_norm as postcode, city_norm as city,
@@ -72,7 +73,9 @@ filled as (
 select
     record_key, source, source_record_id, content_hash, email_norm,
     left(given, 1) || left(family, 3) as name_signature,
-    given, coalesce(given_root, given) as given_root, coalesce(given_roots, given_root, given) as given_roots, middle, family, suffix, mailbox, telephone, address, street, house_number, postcode, city, birth, birth_precision, national_id {extra}
+    given, coalesce(given_root, given) as given_root, coalesce(given_roots, given_root, given) as given_roots,
+    middle, family, suffix, mailbox, telephone, address, street, house_number, postcode, city, birth,
+    birth_precision, national_id {extra}
 from filled
 """
 
@@ -91,7 +94,7 @@ def create_table(
 
 
 def people(features: str) -> str:
-    """SQL over a feature table with hub values emptied: `email`, `email_user`, `phone`, `home` beside the stated columns."""
+    """SQL over a feature table with `email`, `email_user`, `phone` and `home`, which are empty where they are hubs."""
     return f"""
     (
         select

@@ -65,7 +65,8 @@ def _judge(connection: duckdb.DuckDBPyConnection, config: MatchConfig, kind: str
         ),
         -- the last word on a value counts
         decided as (
-            select value, arg_max(action, "at") as action from identity.hub_overrides where kind = '{kind}' group by value
+            select value, arg_max(action, "at") as action from identity.hub_overrides
+                where kind = '{kind}' group by value
         )
         select
             value, coalesce(names, 0) as names, coalesce(records, 0) as records, action,

@@ -53,7 +53,7 @@ def _no_edges() -> pa.Table:
 
 
 def weights_sql(model: Model) -> str:
-    """SQL over Splink's predictions `{table}`: weights against both alternatives and whether names alone speak for it."""
+    """SQL over Splink's predictions `{table}`: weights against both alternatives, and whether only names agree."""
     names = list(model.shares)
     home = " + ".join(model.level_sql(name, model.home_weights(name)) for name in names)
     others = [comparison.name for comparison in model.comparisons() if not comparison.is_name]
@@ -79,7 +79,10 @@ def scored(
         _copy(connection, scratched, pairs, model)
         api = DuckDBAPI(scratched)
         linker = Linker(
-            api.register("wf_people", dataset_display_name="people"), model.splink_settings(), log_level="ERROR"
+            api.register("wf_people", dataset_display_name="people"),
+            model.splink_settings(),
+            log_level="ERROR",
+            validate_settings=False,
         )
         for column in _rarities(model):
             # The frequencies are columns of the people already; an empty lookup keeps Splink from counting again.
@@ -106,8 +109,9 @@ def _copy(
         f"and f_{column}.field = '{column}' and f_{column}.value = p.{column}"
         for column in rarities
     )
+    unseen = double(1 / max(model.records, 1))
     frequencies = "".join(
-        f", case when p.{column} is not null then coalesce(f_{column}.frequency, {1 / max(model.records, 1)!r}) end as tf_{column}"
+        f", case when p.{column} is not null then coalesce(f_{column}.frequency, {unseen}) end as tf_{column}"
         for column in rarities
     )
     named = f"select record_a as record_key from {pairs} union select record_b from {pairs}"

@@ -1,7 +1,7 @@
 """Clusters → profile ids: keeps `identity.identity_map`, `profiles`, `identity_events` and the history of membership.
 
-Most clusters are the same as before or wholly new; those are settled in SQL. The rest goes through `stable_ids`. Everything
-here belongs to the caller's transaction.
+Most clusters are the same as before or wholly new; those are settled in SQL. The rest goes through `stable_ids`.
+Everything here belongs to the caller's transaction.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Run:
 def assign(connection: duckdb.DuckDBPyConnection, run: Run) -> dict[str, int]:
     """Give the clusters of `wf_clusters` their profiles; deleted records (`wf_gone` without successor) leave theirs.
 
-    Leaves `wf_profiles` (profile_id): every profile whose records changed, the lost ones included. Returns the number of
-    events by kind.
+    Leaves `wf_profiles` (profile_id): every profile whose records changed, the lost ones included. Returns the number
+    of events by kind.
     """
     _former(connection)
     connection.execute(
@@ -118,7 +118,7 @@ def _assign_others(connection: duckdb.DuckDBPyConnection) -> Assignment:
                 counts[profile] += 1
         return sorted(counts, key=lambda profile: (-counts[profile], profile))
 
-    return stable_ids.assign(clusters, former, dict(ages), restorable, new_profile_id, gone)
+    return stable_ids.assign(clusters, former, age=dict(ages), restorable=restorable, new_id=new_profile_id, gone=gone)
 
 
 def _once_held(connection: duckdb.DuckDBPyConnection, records: list[str]) -> dict[str, list[str]]:
@@ -201,7 +201,8 @@ def _write_profiles(connection: duckdb.DuckDBPyConnection, run: Run, assignment:
     connection.execute(
         """
         insert into identity.profiles
-        select profile_id, (select coalesce(max(created_seq), 0) from identity.profiles) + row_number() over (order by label),
+        select profile_id, (select coalesce(max(created_seq), 0)
+            from identity.profiles) + row_number() over (order by label),
             'living', null, ?
         from wf_named where profile_id not in (select profile_id from identity.profiles)
         """,
@@ -209,7 +210,7 @@ def _write_profiles(connection: duckdb.DuckDBPyConnection, run: Run, assignment:
     )
     restored = [event.profile_id for event in assignment.events if event.kind == "restored"]
     for profiles, status in ((restored, "living"), (assignment.retired, "retired")):
-        set_status(connection, {profile: None for profile in profiles}, status)
+        set_status(connection, dict.fromkeys(profiles), status)
     set_status(connection, dict(assignment.merged), "merged")
 
 

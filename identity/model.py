@@ -14,12 +14,13 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 from cdp.ids import digest
 from identity.comparisons import Comparison, comparisons
 
-# Levels are told from the weights that Splink returns, so no two levels of a comparison, nor "missing" (weight 0), may coincide.
+# Levels are told from the weights that Splink returns, so no two of a comparison, nor "missing" (0), may coincide.
 _GAP = 1e-4
 
 
@@ -120,11 +121,11 @@ class Model:
         }
 
     def level_sql(self, name: str, values: list[float], *, missing: float = 0.0) -> str:
-        """SQL that maps Splink's weight column of a comparison to `values`, one per level; `missing` for no statement."""
+        """SQL that maps Splink's weight column of a comparison to `values`, one per level, or to `missing`."""
         known = sorted(zip([0.0, *self.stranger_weights(name)], [missing, *values], strict=True))
         cases = [
             f"when mw_{name} < {double((here[0] + above[0]) / 2)} then {double(here[1])}"
-            for here, above in zip(known, known[1:], strict=False)
+            for here, above in pairwise(known)
         ]
         return f"case {' '.join(cases)} else {double(known[-1][1])} end"
 

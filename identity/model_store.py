@@ -1,8 +1,8 @@
 """Keeps models with their version and decides which one is in force.
 
 A stored model is used night after night; a new one is made only when there is none, when somebody asks for it, or while
-the table is still too small to train: beliefs follow its size until it can be trained on. Frequencies of names are stored
-with the model, so that a pair weighs the same however many records come later.
+the table is still too small to train: beliefs follow its size until it can be trained on. Frequencies of names are
+stored with the model, so that a pair weighs the same however many records come later.
 """
 
 from __future__ import annotations

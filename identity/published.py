@@ -50,7 +50,10 @@ def publish(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _identifiers(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("delete from identity.identifiers")
-    records = "identity.identity_map as m join identity.state_features as f on f.source = m.source and f.source_record_id = m.source_record_id"
+    records = (
+        "identity.identity_map as m join identity.state_features as f "
+        "on f.source = m.source and f.source_record_id = m.source_record_id"
+    )
     for kind, column, hub in (
         (IdentifierType.EMAIL, "email_norm", "mailbox"),
         (IdentifierType.PHONE, "telephone", "telephone"),
@@ -79,7 +82,8 @@ def _identifiers(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         f"""
         insert into identity.identifiers
-        select distinct profile_id, '{IdentifierType.ANONYMOUS_ID}', anonymous_id, 'web', anonymous_id from identity.device_map
+        select distinct profile_id, '{IdentifierType.ANONYMOUS_ID}', anonymous_id, 'web', anonymous_id
+            from identity.device_map
         """
     )
 
@@ -120,14 +124,18 @@ def _golden(connection: duckdb.DuckDBPyConnection) -> None:
             join intermediate.int_source_records as r on r.source = m.source and r.source_record_id = m.source_record_id
         ),
         people as (
-            select profile_id, {latest}, count(*) as records, count(distinct source) as sources, min(confidence) as confidence
+            select profile_id, {latest}, count(*) as records, count(distinct source) as sources,
+            min(confidence) as confidence
             from ranked group by profile_id
         ),
-        addresses as (select profile_id, any_value(source_record_id) as email from identity.identity_map where source = 'marketing' group by 1)
+        addresses as (select profile_id, any_value(source_record_id) as email from identity.identity_map
+            where source = 'marketing' group by 1)
         select
-            p.profile_id, first_name, last_name, full_name, coalesce(k.email, a.email) as email, phone, birth_date, street, city,
+            p.profile_id, first_name, last_name, full_name, coalesce(k.email, a.email) as email, phone, birth_date,
+            street, city,
             region, postcode, country, k.profile_id is null and a.profile_id is null as is_anonymous,
-            coalesce(k.records, 0) as records, coalesce(k.sources, 0) as sources, coalesce(k.confidence, 1.0) as confidence
+            coalesce(k.records, 0) as records, coalesce(k.sources, 0) as sources, coalesce(k.confidence,
+            1.0) as confidence
         from identity.profiles as p
         left join people as k using (profile_id)
         left join addresses as a using (profile_id)

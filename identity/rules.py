@@ -68,10 +68,14 @@ def choose_limits(connection: duckdb.DuckDBPyConnection, config: MatchConfig) ->
     budget = max(int(config.pairs_per_record * records), 20_000)
     per_rule, refused = {}, {}
     for rule in RULES:
+        measured = ", ".join(f"coalesce(sum(n * (n - 1) // 2) filter (n <= {limit}), 0)" for limit in _LIMITS)
         counts = connection.execute(
             f"""
-            with sizes as (select count(*) as n from {people("identity.state_features")} where {rule.key} is not null group by {rule.key})
-            select {", ".join(f"coalesce(sum(n * (n - 1) // 2) filter (n <= {limit}), 0)" for limit in _LIMITS)} from sizes
+            with sizes as (
+                select count(*) as n from {people("identity.state_features")}
+                where {rule.key} is not null group by {rule.key}
+            )
+            select {measured} from sizes
             """
         ).fetchall()[0]
         fitting = [limit for limit, pairs in zip(_LIMITS, counts, strict=True) if pairs <= budget]
@@ -95,7 +99,9 @@ def refresh_crowded(connection: duckdb.DuckDBPyConnection, limits: Limits) -> No
         connection.execute(
             f"""
             create or replace temp table wf_keys as
-            with candidates as (select distinct {rule.key} as key from {people("wf_delta")} where {rule.key} is not null)
+            with candidates as (
+                select distinct {rule.key} as key from {people("wf_delta")} where {rule.key} is not null
+            )
             select
                 {rule.key} as key, count(*) > {limit} as is_crowded,
                 key in (select key from identity.state_crowded where rule = '{rule.name}') as was_crowded
@@ -122,9 +128,9 @@ def refresh_crowded(connection: duckdb.DuckDBPyConnection, limits: Limits) -> No
 
 
 def block(connection: duckdb.DuckDBPyConnection, limits: Limits, config: MatchConfig) -> int:
-    """Make `wf_pairs` (record_a < record_b, rule number): pairs with at least one touched record. Returns their number."""
+    """Make `wf_pairs` (rule, record_a < record_b): pairs with at least one touched record; returns their number."""
     connection.execute("create or replace temp table wf_blocked (rule INTEGER, record_a VARCHAR, record_b VARCHAR)")
-    unique = ", ".join(f"'{source}'" for source in config.unique_sources) or "null"
+    unique = ", ".join(f"'{source}'" for source in config.unique_sources) or "''"
     for number, rule in enumerate(RULES):
         if limits.per_rule.get(rule.name, 0) == 0:
             continue
@@ -132,7 +138,8 @@ def block(connection: duckdb.DuckDBPyConnection, limits: Limits, config: MatchCo
             f"""
             create or replace temp table wf_keys as
             with keyed as (
-                select record_key, source, {rule.key} as key from {people("identity.state_features")} where {rule.key} is not null
+                select record_key, source, {rule.key} as key
+                from {people("identity.state_features")} where {rule.key} is not null
             ),
             wanted as (
                 select distinct key from keyed where record_key in (select record_key from wf_touched)

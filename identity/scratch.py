@@ -1,6 +1,7 @@
-"""A database in memory for work that must not touch the warehouse: Splink's tables hold personal data and are left behind.
+"""A database in memory for work that must not touch the warehouse.
 
-Memory, threads and spill are those of the warehouse's connection; the database is gone when the block ends.
+Splink's tables hold personal data and are left behind by it. Memory, threads and spill are those of the warehouse's
+connection; the database is gone when the block ends.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Event:
-    """What became of a profile: created, merged, split, moved, retired or restored; `others` are the profiles concerned."""
+    """What became of a profile: created, merged, split, moved, retired or restored; `others` are those concerned."""
 
     kind: str
     profile_id: str
@@ -24,7 +24,7 @@ class Event:
 
 @dataclass
 class Assignment:
-    """`profile` per cluster (by its name) and the events, in a fixed order; `merged` maps a lost id to its successor."""
+    """`profile` per cluster name, the events in a fixed order; `merged` maps a lost id to its successor."""
 
     profile: dict[str, str] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
@@ -35,6 +35,7 @@ class Assignment:
 def assign(
     clusters: Mapping[str, Iterable[str]],
     former: Mapping[str, str],
+    *,
     age: Mapping[str, int],
     restorable: Callable[[list[str]], Iterable[str]],
     new_id: Callable[[], str],
@@ -43,8 +44,8 @@ def assign(
     """Give every cluster a profile id.
 
     `clusters`: name (smallest record key) → record keys. `former`: record key → profile id it had; all records of every
-    id mentioned must be among the clusters or in `gone` (deleted record → id). `age`: id → creation sequence, smaller is
-    older. `restorable` names, best first, merged ids that once held these records.
+    id mentioned must be among the clusters or in `gone` (deleted record → id). `age`: id → creation sequence, smaller
+    is older. `restorable` names, best first, merged ids that once held these records.
     """
     members = {name: sorted(records) for name, records in clusters.items()}
     overlap = {name: Counter(former[r] for r in records if r in former) for name, records in members.items()}
@@ -57,7 +58,7 @@ def assign(
         if name not in result.profile and profile not in owner:
             result.profile[name] = profile
             owner[profile] = name
-    _name_the_rest(result, members, overlap, owner, restorable, new_id)
+    _name_the_rest(result, members, overlap, owner, restorable=restorable, new_id=new_id)
     _tell(result, overlap, owner, age, gone or {})
     return result
 
@@ -67,6 +68,7 @@ def _name_the_rest(
     members: Mapping[str, list[str]],
     overlap: Mapping[str, Counter[str]],
     owner: dict[str, str],
+    *,
     restorable: Callable[[list[str]], Iterable[str]],
     new_id: Callable[[], str],
 ) -> None:

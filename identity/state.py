@@ -1,7 +1,7 @@
 """The tables of schema `identity`: what other layers read, and what this package remembers between runs.
 
-`prepare` makes what is missing and changes nothing that is there. Keys are kept unique by the statements that write, not
-by indexes: one transaction replaces rows, which DuckDB's indexes do not allow.
+`prepare` makes what is missing and changes nothing that is there. Keys are kept unique by the statements that write,
+not by indexes: one transaction replaces rows, which DuckDB's indexes do not allow.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 1. `u`: the levels of random pairs, the pairs of one person or home among them taken out.
 2. `m` and `h` by expectation maximisation over the pairs of several blocking rules at once. Every pair is one person,
-   two housemates or two strangers; in the pairs of a rule the fields that the rule presupposes do not count. Pairs of one
-   source that keeps a person once are known to be two people, which is what tells housemates from persons.
+   two housemates or two strangers; in the pairs of a rule the fields that the rule presupposes do not count. Pairs of
+   one source that keeps a person once are known to be two people, which is what tells housemates from persons.
 3. The two priors, from the whole of the blocked pairs.
 
 All sampling is by hash of keys, so equal data give an equal model, whatever their order.
@@ -66,7 +66,7 @@ def train(connection: duckdb.DuckDBPyConnection, config: MatchConfig, limits: Li
 
 def _sample(connection: duckdb.DuckDBPyConnection, config: MatchConfig, limits: Limits) -> None:
     """`wf_training`: rule (-1 random), record_a, record_b, forbidden, share (sampled part of the rule's keys)."""
-    unique = ", ".join(f"'{source}'" for source in config.unique_sources) or "null"
+    unique = ", ".join(f"'{source}'" for source in config.unique_sources) or "''"
     connection.execute(
         "create or replace temp table wf_training "
         "(rule INTEGER, record_a VARCHAR, record_b VARCHAR, forbidden BOOLEAN, share DOUBLE)"
@@ -88,7 +88,9 @@ def _sample(connection: duckdb.DuckDBPyConnection, config: MatchConfig, limits: 
         connection.execute(
             f"""
             insert into wf_training
-            select {number}, l.record_key, r.record_key, coalesce(l.source = r.source and l.source in ({unique}), false), {share!r}
+            select
+                {number}, l.record_key, r.record_key,
+                coalesce(l.source = r.source and l.source in ({unique}), false), {share!r}
             from wf_keys as l join wf_keys as r using (key)
             where l.record_key < r.record_key and hash(key || '{config.seed}') % 1000000 < {share * 1_000_000!r}
             """
@@ -129,14 +131,12 @@ def _patterns(connection: duckdb.DuckDBPyConnection, model: Model) -> tuple[Patt
     Under "all", a pair counts by one over the chance that any rule's sample holds it.
     """
     connection.execute(
-        "create or replace temp table wf_distinct as "
-        "select distinct least(record_a, record_b) as record_a, greatest(record_a, record_b) as record_b from wf_training"
+        "create or replace temp table wf_distinct as select distinct "
+        "least(record_a, record_b) as record_a, greatest(record_a, record_b) as record_b from wf_training"
     )
     names = list(model.shares)
-    decode = ", ".join(
-        f"{model.level_sql(name, [float(i) for i in range(len(model.shares[name].m))], missing=-1.0)}::integer as l_{name}"
-        for name in names
-    )
+    numbers = {name: [float(level) for level in range(len(model.shares[name].m))] for name in names}
+    decode = ", ".join(f"{model.level_sql(name, numbers[name], missing=-1.0)}::integer as l_{name}" for name in names)
     columns = ", ".join(f"l_{name}" for name in names)
     with scored(connection, "wf_distinct", model) as (scratched, table):
         sample = connection.execute("select * from wf_training").to_arrow_table()
@@ -163,7 +163,8 @@ def _patterns(connection: duckdb.DuckDBPyConnection, model: Model) -> tuple[Patt
             scratched,
             f"""
             select {columns}, forbidden, sum(1 / chance) from (
-                select record_a, record_b, {columns}, any_value(forbidden) as forbidden, 1 - product(1 - share) as chance
+                select
+                    record_a, record_b, {columns}, any_value(forbidden) as forbidden, 1 - product(1 - share) as chance
                 from patterns where rule >= 0 group by record_a, record_b, {columns}
             ) group by all
             """,
@@ -264,7 +265,8 @@ def _responsibilities(
     logs[patterns.forbidden, 0] = -np.inf
     logs -= logs.max(axis=1, keepdims=True)
     odds = np.exp(logs)
-    return odds / odds.sum(axis=1, keepdims=True)
+    shares_of: Array = odds / odds.sum(axis=1, keepdims=True)
+    return shares_of
 
 
 def _bounded_m(seen: Array, prior: Array) -> Array:
@@ -274,7 +276,8 @@ def _bounded_m(seen: Array, prior: Array) -> Array:
     least = np.minimum(np.full(len(prior), LEAST_SHARE), prior)
     least[-1] = min(LEAST_DIFFERENT, prior[-1])
     shares = np.maximum(shares, least)
-    return shares / shares.sum()
+    bounded: Array = shares / shares.sum()
+    return bounded
 
 
 def _bounded_h(seen: Array, prior: Array, comparison: Comparison) -> Array:
@@ -285,11 +288,12 @@ def _bounded_h(seen: Array, prior: Array, comparison: Comparison) -> Array:
         agreeing = np.clip(shares[:-1], prior[:-1] / PERSONAL_BAND, prior[:-1] * PERSONAL_BAND)
         shares = np.append(agreeing, 1 - agreeing.sum())
     shares = np.maximum(shares, np.minimum(LEAST_SHARE / 10, prior))
-    return shares / shares.sum()
+    bounded: Array = shares / shares.sum()
+    return bounded
 
 
 def _priors(model: Model, everything: Patterns, records: int) -> Model:
-    """Shares of all pairs that are one person and one home: the fixed point of the expected numbers among blocked pairs."""
+    """Shares of all pairs that are one person and one home: a fixed point of the expected blocked pairs."""
     import numpy as np
 
     listed = model.comparisons()
