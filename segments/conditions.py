@@ -6,6 +6,7 @@ negation of an unknown is true. Everything relative is computed from the plan's 
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import singledispatch
 from typing import Any
 
@@ -38,6 +39,7 @@ from segments.definition import (
 from segments.gate import has_address
 from segments.plan import EVENTS, MOVES, PREDICTIONS, PROFILES, Plan
 from segments.ranks import best
+from segments.rows import Rows
 from segments.sequences import SequenceEvents, matching_sequence
 
 _SAMPLE_DIGITS = 8
@@ -87,8 +89,7 @@ def _(node: Prediction, plan: Plan) -> exp.Expr:
 
 @condition.register
 def _(node: Event, plan: Plan) -> exp.Expr:
-    matching = sql.all_of([*_matches(node, plan), *_bounds(node.window, plan)])
-    value: exp.Expr = plan.measure(EVENTS, matching, _aggregate(node))
+    value: exp.Expr = plan.measure(EVENTS, _rows(node, node.window, plan), _aggregate(node))
     if node.measure in ("count", "days", "sum"):
         value = sql.total(value)
     return compared(value, event_kind(node, plan.catalogue.properties) or Kind.NUMBER, node, plan.as_of)
@@ -96,11 +97,13 @@ def _(node: Event, plan: Plan) -> exp.Expr:
 
 @condition.register
 def _(node: Sequence, plan: Plan) -> exp.Expr:
+    def rows(match: Match | None) -> Rows | None:
+        return None if match is None else _rows(match, node.window, plan)
+
     events = SequenceEvents(
-        steps=[sql.all_of(_matches(step, plan)) for step in node.steps],
-        without=[sql.all_of(_matches(step.without, plan)) if step.without else None for step in node.steps],
-        absent=sql.all_of(_matches(node.then_no, plan)) if node.then_no is not None else None,
-        window=_bounds(node.window, plan),
+        steps=[_rows(step, node.window, plan) for step in node.steps],
+        without=[rows(step.without) for step in node.steps],
+        absent=rows(node.then_no),
     )
     return plan.in_set("sequence " + node.model_dump_json(), lambda: matching_sequence(plan, node, events))
 
@@ -120,11 +123,9 @@ def _(node: Stage, plan: Plan) -> exp.Expr:
 @condition.register
 def _(node: Transition, plan: Plan) -> exp.Expr:
     names = {"move": node.move, "from_stage": node.from_stage, "to_stage": node.to_stage}
-    parts: list[exp.Expr] = [
-        sql.equals(sql.column(name), sql.text(value)) for name, value in names.items() if value is not None
-    ]
-    matching = sql.all_of([*parts, *_bounds(node.window, plan)])
-    counted = plan.measure(MOVES, matching, exp.Count(this=exp.Star()))
+    since, until = _bounds(node.window, plan)
+    known = tuple((name, value) for name, value in names.items() if value is not None)
+    counted = plan.measure(MOVES, Rows(known, since, until), exp.Count(this=exp.Star()))
     return sql.compare(sql.total(counted), node.op, sql.literal(node.value))
 
 
@@ -186,31 +187,30 @@ def sample_bound(percent: float) -> str | None:
     return None if bound >= 16**_SAMPLE_DIGITS else f"{bound:0{_SAMPLE_DIGITS}x}"
 
 
-def _matches(match: Match, plan: Plan) -> list[exp.Expr]:
-    """What holds for the touchpoints that a match describes; an unknown property passes no comparison."""
-    parts: list[exp.Expr] = []
-    if match.event is not None:
-        parts.append(sql.equals(sql.column("event_name"), sql.text(match.event)))
-    if match.touchpoint is not None:
-        parts.append(sql.equals(sql.column("touchpoint_type"), sql.text(match.touchpoint)))
+def _rows(match: Match, window: Window | None, plan: Plan) -> Rows:
+    """The touchpoints that a match describes within a window; an unknown property passes no comparison."""
     kinds = plan.catalogue.properties
-    filters = [compared(sql.column(one.property), kinds[one.property], one, plan.as_of) for one in match.where]
-    return parts + filters
+    named = (("event_name", match.event), ("touchpoint_type", match.touchpoint))
+    since, until = _bounds(window, plan)
+    return Rows(
+        names=tuple((column, value) for column, value in named if value is not None),
+        since=since,
+        until=until,
+        others=tuple(compared(sql.column(one.property), kinds[one.property], one, plan.as_of) for one in match.where),
+    )
 
 
-def _bounds(window: Window | None, plan: Plan) -> list[exp.Expr]:
-    """The bounds of a window on `occurred_at`; the plan itself sees to it that nothing after `as_of` counts."""
+def _bounds(window: Window | None, plan: Plan) -> tuple[datetime | None, datetime | None]:
+    """First moment and end (excluded) of a window; the plan itself sees to it that nothing after `as_of` counts."""
     if window is None:
-        return []
-    when, bounds = sql.column("occurred_at"), list[exp.Expr]()
+        return None, None
     if window.last is not None:
-        edge = sql.timestamp(moments.before(plan.as_of, window.last))
-        bounds.append(exp.GTE(this=when, expression=edge))
-    if window.since is not None:
-        bounds.append(exp.GTE(this=when, expression=sql.timestamp(resolve(window.since, plan.as_of))))
-    if window.until is not None:
-        bounds.append(exp.LT(this=when.copy(), expression=sql.timestamp(resolve(window.until, plan.as_of))))
-    return bounds
+        return moments.before(plan.as_of, window.last), None
+    since, until = window.since, window.until
+    return (
+        None if since is None else resolve(since, plan.as_of),
+        None if until is None else resolve(until, plan.as_of),
+    )
 
 
 _NUMBERS: dict[str, type[exp.AggFunc]] = {

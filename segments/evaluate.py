@@ -169,13 +169,9 @@ def _counts(plan: Plan, table: str, segments: Sequence[Evaluated]) -> exp.Select
     query = exp.select(exp.Count(this=exp.Star())).from_(sql.relation(table))
     for number, one in enumerate(segments):
         for name in ("in", "exportable"):
-            value = exp.Literal.number(0) if one.problem else _count_where(_column(name, number))
+            value = exp.Literal.number(0) if one.problem else sql.count_where(_column(name, number))
             query.select(exp.alias_(value, f"{name}_{number}", quoted=True), copy=False)
     return query
-
-
-def _count_where(condition: exp.Expr) -> exp.Expr:
-    return exp.Filter(this=exp.Count(this=exp.Star()), expression=exp.Where(this=condition))
 
 
 def _column(name: str, number: int | None) -> exp.Column:

@@ -18,6 +18,7 @@ from sqlglot import exp
 from segments import sql
 from segments.catalogue import Catalogue
 from segments.gate import Gate
+from segments.rows import Rows, any_rows
 from segments.tree import Library
 
 PROFILES, EVENTS, MOVES, PREDICTIONS = "p", "e", "m", "d"
@@ -25,10 +26,10 @@ PROFILES, EVENTS, MOVES, PREDICTIONS = "p", "e", "m", "d"
 
 @dataclass
 class Measure:
-    """An aggregate over those rows that match: `build` wraps it once the filter is known to be needed."""
+    """An aggregate over the rows that it looks at."""
 
     alias: str
-    matching: exp.Expr
+    rows: Rows
     aggregate: exp.Expr
 
 
@@ -53,12 +54,11 @@ class Plan:
         """A table of the marts."""
         return sql.relation(f"{self.schema}.{name}", alias)
 
-    def measure(self, kind: str, matching: exp.Expr, aggregate: exp.Expr) -> exp.Column:
-        """The column that will hold an aggregate over the matching events (`e`) or moves (`m`) of each profile."""
+    def measure(self, kind: str, rows: Rows, aggregate: exp.Expr) -> exp.Column:
+        """The column that will hold an aggregate over some events (`e`) or moves (`m`) of each profile."""
         known = self._measures[kind]
-        found = known.setdefault(
-            f"{sql.same(aggregate)} | {sql.same(matching)}", Measure(f"{kind}{len(known)}", matching, aggregate)
-        )
+        key = f"{sql.same(aggregate)} | {sql.same(rows.condition)}"
+        found = known.setdefault(key, Measure(f"{kind}{len(known)}", rows, aggregate))
         return sql.column(found.alias, kind)
 
     def in_set(self, key: str, build: Callable[[], exp.Query]) -> exp.Expr:
@@ -124,18 +124,20 @@ class Plan:
 
     def _measured(self, kind: str, table: str) -> exp.Select:
         measures = list(self._measures[kind].values())
-        until_now = exp.LTE(this=sql.column("occurred_at"), expression=sql.timestamp(self.as_of))
-        matching: dict[str, exp.Expr] = {sql.same(one.matching): one.matching for one in measures}
-        query = exp.select(sql.column("profile_id")).from_(self.table(table)).where(until_now)
+        query = exp.select(sql.column("profile_id")).from_(self.table(table)).where(self.until_now())
+        wanted = any_rows([one.rows for one in measures])
+        conditions = {sql.same(one.rows.condition) for one in measures}
         for one in measures:
-            aggregate = one.aggregate
-            if len(matching) > 1 and one.matching != exp.true():
-                aggregate = _only_where(aggregate, one.matching)
+            matching = one.rows.condition
+            filtered = len(conditions) > 1 and matching != exp.true()
+            aggregate = _only_where(one.aggregate, matching) if filtered else one.aggregate
             query.select(exp.alias_(aggregate, one.alias, quoted=True), copy=False)
-        if exp.true() not in matching.values():
-            query.where(sql.any_of([one.copy() for one in matching.values()]), copy=False)
-        self.restrict_inside(query)
-        return query.group_by(sql.column("profile_id"), copy=False)
+        query.where(*wanted, copy=False)
+        return self.restrict_inside(query).group_by(sql.column("profile_id"), copy=False)
+
+    def until_now(self) -> exp.Expr:
+        """Nothing after `as_of` counts."""
+        return exp.LTE(this=sql.column("occurred_at"), expression=sql.timestamp(self.as_of))
 
 
 def _only_where(aggregate: exp.Expr, matching: exp.Expr) -> exp.Expr:

@@ -14,18 +14,18 @@ from sqlglot import exp
 from segments import moments, sql
 from segments.definition import Sequence, Step
 from segments.plan import Plan
+from segments.rows import Rows, any_rows
 
 
 @dataclass(frozen=True)
 class SequenceEvents:
-    """Which touchpoints are a step, an exclusion before it, or must stay absent; and bounds for all of them."""
+    """Which touchpoints are a step, an exclusion before it, or must stay absent after the last one."""
 
-    steps: list[exp.Expr]
-    without: list[exp.Expr | None]
-    absent: exp.Expr | None
-    window: list[exp.Expr]
+    steps: list[Rows]
+    without: list[Rows | None]
+    absent: Rows | None
 
-    def flags(self) -> dict[str, exp.Expr]:
+    def flags(self) -> dict[str, Rows]:
         """Each of them with the name of its flag."""
         flags = {f"step_{number}": one for number, one in enumerate(self.steps)}
         flags |= {f"without_{number}": one for number, one in enumerate(self.without) if one is not None}
@@ -67,11 +67,9 @@ def _instants(plan: Plan, events: SequenceEvents) -> exp.Select:
     keys = [sql.column("profile_id"), sql.column("occurred_at")]
     query = exp.select(*[key.copy() for key in keys]).from_(plan.table("touchpoints"))
     for name, one in flags.items():
-        flag = exp.LogicalOr(this=sql.known_true(one.copy()))
+        flag = exp.LogicalOr(this=sql.known_true(one.condition))
         query.select(exp.alias_(flag, name, quoted=True), copy=False)
-    query.where(exp.LTE(this=keys[1].copy(), expression=sql.timestamp(plan.as_of)), copy=False)
-    query.where(*[bound.copy() for bound in events.window], copy=False)
-    query.where(sql.any_of([one.copy() for one in flags.values()]), copy=False)
+    query.where(plan.until_now(), *any_rows(list(flags.values())), copy=False)
     plan.restrict_inside(query)
     return query.group_by(*keys, copy=False)
 

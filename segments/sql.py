@@ -89,6 +89,14 @@ def same(expression: exp.Expr) -> str:
     return expression.sql(dialect="duckdb")
 
 
+def count_where(condition: exp.Expr) -> exp.Expr:
+    """How many rows satisfy a condition; plain count for the constant true."""
+    counted = exp.Count(this=exp.Star())
+    if condition == exp.true():
+        return counted
+    return exp.Filter(this=counted, expression=exp.Where(this=condition))
+
+
 _COMPARISONS: dict[str, type[exp.Binary]] = {
     "=": exp.EQ, "!=": exp.NEQ, "<": exp.LT, "<=": exp.LTE, ">": exp.GT, ">=": exp.GTE,
 }  # fmt: skip

@@ -9,7 +9,8 @@ models alone. The grammar, from the loosest binding to the tightest:
     condition trait.NAME test | prediction.NAME test | stage ('=' | in) … [for >= 14d] | segment('key')
               | [no] event(['name'] [where filter {and filter}]) [.measure([property]) test] [window]
               | [no] moved(['back'] [from 'a'] [to 'b']) [.count() test] [window]
-            | sequence(event(…) { then event(…) [within 2h] [without event(…)] } [then no event(…) [within 2h]]) [window]
+              | sequence(event(…) {then event(…) [within 2h] [without event(…)]}
+                         [then no event(…) [within 2h]]) [window]
               | consent('purpose') [= 'state'] | reachable('channel' [for 'purpose']) | sample('salt', [0% to] 10%)
               | (top | bottom) 10% by trait.NAME [among (or)] | experiment('name') [= 'arm'] | everyone
     window    in 30d | since moment [until moment] | until moment
