@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from demo.actors import Actors
-from demo.dice import Dice, Floats, Ints, Scatter, Texts, chance
+from demo.dice import Dice, Floats, Ints, Scatter, Texts, chance, padded
 from demo.journey import POS as BY_CARD
 from demo.journey import SALES as BY_DEAL
 from demo.journey import WEB as BY_WEB
@@ -52,16 +52,16 @@ class Numbering:
 
     def account(self, number: Ints) -> Texts:
         """Web: u_ and nine digits."""
-        return _padded("u_", self._scattered("account", number, modulus=10**9), 9)
+        return padded(self._scattered("account", number, modulus=10**9), 9, "u_")
 
     def person(self, number: Ints) -> Texts:
         """The truth."""
-        return _padded("P", self._scattered("person", number), len(str(self.plan.total)))
+        return padded(self._scattered("person", number), len(str(self.plan.total)), "P")
 
     def device(self, index: Ints) -> Texts:
         """Web: a_ and twelve digits; `index` counts within the chunk."""
         scatter = Scatter(self.plan.seed, "device", self.plan.chunks * DEVICE_BLOCK, 10**12)
-        return _padded("a_", scatter(self.plan.chunk * DEVICE_BLOCK + index), 12)
+        return padded(scatter(self.plan.chunk * DEVICE_BLOCK + index), 12, "a_")
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,3 @@ def _requesters(dice: Dice, calls: float, actors: Actors, tickets: Tickets) -> F
     wrote = first_day(tickets, size) - 0.001
     only_calls = chance(dice, calls, size) & np.isinf(wrote)
     return np.where(only_calls, np.minimum(arrival + dice.uniform(0, 300, size), LAST_DAY), wrote)
-
-
-def _padded(prefix: str, values: Ints, width: int) -> Texts:
-    return np.asarray(np.strings.add(prefix, np.strings.zfill(values.astype(np.str_), width)))

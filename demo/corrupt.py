@@ -82,9 +82,11 @@ def upper_case(column: Texts, rows: Bools) -> Texts:
 def plus_addressed(dice: Dice, mail: Texts, rows: Bools) -> Texts:
     """name@site → name+shop@site, for addresses that are there."""
     tags = np.array(["+shop", "+news", "+orders", "+x"])[dice.integers(0, 4, len(mail))]
-    local, at, site = np.strings.partition(mail, "@")
-    tagged = np.strings.add(np.strings.add(local, tags), np.strings.add(at, site))
-    return np.where(rows & (mail != _EMPTY), tagged, mail)
+    hit = np.flatnonzero(rows & (mail != _EMPTY))
+    if not len(hit):
+        return mail
+    local, at, site = np.strings.partition(mail[hit], "@")
+    return replaced(mail, hit, np.strings.add(np.strings.add(local, tags[hit]), np.strings.add(at, site)))
 
 
 def placeholders(dice: Dice, column: Texts, rows: Bools, fillers: Texts) -> Texts:

@@ -78,9 +78,18 @@ class Scatter:
         return (index * self._factor + self._offset) % self.modulus
 
 
+def padded(numbers: Ints, width: int, prefix: str = "") -> Texts:
+    """Whole numbers as text with leading zeros, after a prefix."""
+    if not len(numbers):
+        return np.zeros(0, "U1")
+    return np.asarray(np.strings.add(prefix, np.strings.zfill(numbers.astype(np.str_), width)))
+
+
 def fill_pattern(dice: Dice, patterns: Texts) -> Texts:
     """Replace # by a digit, N by a digit from 2 to 9 and @ by a capital letter, in every text of an array."""
-    cells: NDArray[Any] = np.ascontiguousarray(patterns).view(np.uint32).reshape(len(patterns), -1).copy()
+    cells: NDArray[Any] = (
+        np.ascontiguousarray(patterns).view(np.uint32).reshape(len(patterns), patterns.dtype.itemsize // 4).copy()
+    )
     draw = dice.random(cells.shape)
     cells = np.where(cells == ord("#"), 48 + (draw * 10).astype(np.uint32), cells)
     cells = np.where(cells == ord("N"), 50 + (draw * 8).astype(np.uint32), cells)

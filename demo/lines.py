@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from demo.dice import Bools, Dice, Ints, Texts
+from demo.dice import Bools, Dice, Ints, Texts, padded
 
 MS_PER_DAY = 86_400_000
 # Milliseconds of 2022-01-01, the first day of the table below, and the number of days in it.
@@ -76,14 +76,13 @@ def random_ids(dice: Dice, count: int) -> NDArray[np.uint8]:
 
 def numbers(values: Ints, prefix: str = "", width: int = 0) -> Any:
     """Whole numbers as text, zero-padded to `width`."""
-    return texts(np.strings.add(prefix, np.strings.zfill(values.astype(np.str_), width)))
+    return texts(padded(values, width, prefix))
 
 
 def money(cents: Ints) -> Any:
     """Cents as `12.50`."""
     whole, rest = np.divmod(cents, 100)
-    add = np.strings.add
-    return texts(add(add(whole.astype(np.str_), "."), np.strings.zfill(rest.astype(np.str_), 2)))
+    return joined(texts(whole.astype(np.str_)), ".", texts(padded(rest, 2)))
 
 
 def texts(values: Any) -> Any:

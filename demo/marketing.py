@@ -94,7 +94,7 @@ def _newsletter(dice: Dice, rules: Marketing, known: Texts, since: Ints) -> list
     reader = np.flatnonzero(chance(dice, rules.newsletter_subscribed, len(known)))
     interval = int(rules.newsletter_every_days * MS_PER_DAY)
     issues = EPOCH_MS + np.arange(int(731 * MS_PER_DAY / interval) + 1) * interval + 9 * 60 * MINUTE
-    leaves = chance(dice, rules.unsubscribe, len(reader) * len(issues)).reshape(len(reader), -1)
+    leaves = chance(dice, rules.unsubscribe, len(reader) * len(issues)).reshape(len(reader), len(issues))
     gets = issues[None, :] > since[reader][:, None]
     leaves &= gets
     # A reader gets all issues up to and including the one that made them leave.

@@ -81,7 +81,7 @@ def make_records(scenario: Scenario, dice: Dice, people: People, wanted: Wanted)
 
 
 def _is_chinese(column: Texts) -> Bools:
-    codes = np.ascontiguousarray(column).view(np.uint32).reshape(len(column), -1)
+    codes = np.ascontiguousarray(column).view(np.uint32).reshape(len(column), column.dtype.itemsize // 4)
     return np.asarray((codes[:, 0] >= 0x4E00) & (codes[:, 0] <= 0x9FFF))
 
 

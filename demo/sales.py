@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from demo.actors import Actors
-from demo.dice import Bools, Dice, Ints, Scatter, Texts, chance
+from demo.dice import Bools, Dice, Ints, Scatter, Texts, chance, padded
 from demo.journey import BOUGHT, LOST, POS, SALES, Journey
 from demo.lines import (
     MS_PER_DAY,
@@ -123,7 +123,7 @@ def sale_rows(plan: Plan, sales: Sales, member_ids: Texts) -> tuple[bytes, int, 
         Problem("pos/transactions.csv: amount is not a number", "BADX", rules.amount_not_a_number),
     ])  # fmt: skip
     scatter = Scatter(plan.seed, "sale", plan.chunks * BLOCK, 10**10)
-    good = np.strings.add("TX", np.strings.zfill(scatter(chunk * BLOCK + np.arange(count)).astype(np.str_), 10))
+    good = padded(scatter(chunk * BLOCK + np.arange(count)), 10, "TX")
     rows = mix.rows
     tables = places()
     zone = tables.zone_of_city[sales.city[rows]]
