@@ -56,7 +56,7 @@ def write_map(
             relation = "chosen_members"
         journey_map = build_map(connection, as_of=current.as_of, segment=segment, profile_ids=relation, lang=lang)
         write(journey_map, chosen, out)
-    return WrittenMap(journey_map.title, out)
+    return WrittenMap(journey_map.headline.sentence, out)
 
 
 def list_segments(settings: Settings) -> list[dict[str, Any]]:
