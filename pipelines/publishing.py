@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 10_000
 
+# RFC 3339 in UTC, to the millisecond.
+MOMENT = "%Y-%m-%dT%H:%M:%S.%gZ"
+
 # One JSON document per living profile: what a profile request answers, with nothing to join.
-DOCUMENTS = """
+DOCUMENTS = f"""
 select
     p.profile_id,
     to_json(struct_pack(
@@ -35,14 +38,16 @@ select
             first_name := p.first_name, last_name := p.last_name, full_name := p.full_name, email := p.email,
             phone := p.phone, birth_date := p.birth_date, street := p.street, city := p.city, region := p.region,
             postcode := p.postcode, country := p.country, marketing_consent := p.marketing_consent,
-            unsubscribed := p.unsubscribed, first_seen_at := p.first_seen_at, last_seen_at := p.last_seen_at,
+            unsubscribed := p.unsubscribed, first_seen_at := strftime(p.first_seen_at, '{MOMENT}'),
+            last_seen_at := strftime(p.last_seen_at, '{MOMENT}'),
             channels := p.channels, touchpoints := p.touchpoints, purchases := p.purchases, revenue := p.revenue,
-            first_purchase_at := p.first_purchase_at, last_purchase_at := p.last_purchase_at, tickets := p.tickets,
+            first_purchase_at := strftime(p.first_purchase_at, '{MOMENT}'),
+            last_purchase_at := strftime(p.last_purchase_at, '{MOMENT}'), tickets := p.tickets,
             slow_tickets := p.slow_tickets, satisfaction_good := p.satisfaction_good,
             satisfaction_bad := p.satisfaction_bad, emails_clicked := p.emails_clicked
         ),
         stage := struct_pack(
-            current := p.current_stage, since := p.stage_since, episodes := p.episodes,
+            current := p.current_stage, since := strftime(p.stage_since, '{MOMENT}'), episodes := p.episodes,
             regressions := p.regressions, restarts := p.restarts
         ),
         identity := struct_pack(records := p.records, sources := p.sources, confidence := p.confidence)
