@@ -57,6 +57,10 @@ _MOVES = {
     "start": "started the journey", "forward": "moved forward", "back": "went back",
     "restart": "restarted", "lapse": "lapsed",
 }  # fmt: skip
+_NAMES = {
+    "first_seen_at": "first touchpoint", "last_seen_at": "last touchpoint",
+    "satisfaction_good": "good marks", "satisfaction_bad": "bad marks",
+}  # fmt: skip
 _CHANNELS = {"email": "e-mail", "phone": "phone", "post": "post"}
 
 
@@ -130,7 +134,8 @@ def _(node: Sequence) -> str:
     if node.then_no is not None:
         within = f" for {moments.duration_words(node.then_no.within)}" if node.then_no.within is not None else " since"
         parts.append(f"then no {_events(node.then_no)}{within}")
-    return f"with {', '.join(parts)}{_window(node.window)}"
+    window = f", all{_window(node.window)}" if node.window is not None else ""
+    return f"with {', '.join(parts)}{window}"
 
 
 @phrase.register
@@ -180,8 +185,7 @@ def _(node: Sample) -> str:
 @phrase.register
 def _(node: Rank) -> str:
     of = f" among people {phrase(node.among)}" if node.among is not None else ""
-    text = f"in the {node.side} {node.percent:g} % by {_name(node.trait)}{of}"
-    return f"({text})" if of else text
+    return f"in the {node.side} {node.percent:g} % by {_name(node.trait)}{of}"
 
 
 @phrase.register
@@ -192,14 +196,18 @@ def _(node: Experiment) -> str:
 
 def _joined(nodes: tuple[Any, ...], word: str) -> str:
     parts = [f"({phrase(node)})" if _compound(node) else phrase(node) for node in nodes]
-    if len(parts) == 1:
-        return parts[0]
-    # With more than two, each "and" stays before its part, so that nothing is read as a mere list.
-    return f" {word} ".join(parts) if len(parts) == 2 else f", {word} ".join(parts)
+    text = parts[0]
+    for part in parts[1:]:
+        if part.startswith("except ") and word == "and":
+            text += f", {part}"
+        else:
+            # With more than two, each word stays before its part, so that nothing is read as a mere list.
+            text += f" {word} {part}" if len(parts) == 2 else f", {word} {part}"
+    return text
 
 
 def _compound(node: Any) -> bool:
-    return isinstance(node, And | Or) and len(node.of) > 1
+    return (isinstance(node, And | Or) and len(node.of) > 1) or (isinstance(node, Rank) and node.among is not None)
 
 
 def _counted(node: Event, events: str, window: str) -> str:
@@ -278,4 +286,4 @@ def _quoted(text: str) -> str:
 
 
 def _name(column: str) -> str:
-    return column.removesuffix("_at").replace("_", " ")
+    return _NAMES.get(column) or column.removesuffix("_at").replace("_", " ")
