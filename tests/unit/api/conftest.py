@@ -56,6 +56,7 @@ def lower(kind: str, value: str) -> str:
 
 def publish_world(store: Store, serving: Path, *, run: str = "run-1", people: int = PEOPLE, **more: Any) -> None:
     """Write a snapshot and publish it with the people 1 … `people`."""
+    serving.mkdir(parents=True, exist_ok=True)
     source = serving.parent / f"warehouse-{run}.duckdb"
     with duckdb.connect(str(source)) as connection:
         build_marts(connection, people)
@@ -119,7 +120,8 @@ def build_marts(connection: duckdb.DuckDBPyConnection, people: int) -> None:
         from marts.touchpoints where amount is not null;
         create table marts.tickets as
         select 't' || n as ticket_id, profile_id,
-            timestamp '2025-06-20' as created_at, timestamp '2025-06-21' as solved_at, 24.0 as hours_to_solution, false as is_slow, 'email' as channel, 'Where is it?' as subject,
+            timestamp '2025-06-20' as created_at, timestamp '2025-06-21' as solved_at, 24.0 as hours_to_solution,
+            false as is_slow, 'email' as channel, 'Where is it?' as subject,
             'Where is my order?' as description, if(n % 2 = 0, 'good', 'bad') as satisfaction, '' as tags
         from person where n % 4 = 0;
         create table marts.experiments as
