@@ -28,7 +28,9 @@ def read_parquet(path: Path, file: str) -> Iterator[Chunk]:
 
     names = parquet_columns(path, file)
     keys = [f"c{number}" for number in range(len(names))]
-    payload = ", ".join(f"{literal(name)}, {key}" for name, key in zip(names, keys, strict=True))
+    kinds = pq.read_schema(path).types
+    values = (_whole(key) if pa.types.is_floating(kind) else key for key, kind in zip(keys, kinds, strict=True))
+    payload = ", ".join(f"{literal(name)}, {value}" for name, value in zip(names, values, strict=True))
     row = 1
     try:
         for batch in pq.ParquetFile(path).iter_batches(batch_size=CHUNK_ROWS):
@@ -38,3 +40,9 @@ def read_parquet(path: Path, file: str) -> Iterator[Chunk]:
             yield Chunk(table, f"cast(json_object({payload}) as varchar)")
     except (pa.ArrowException, OSError):
         raise InputError(f"{file} is only half written or damaged (Parquet); deliver it again.") from None
+
+
+def _whole(key: str) -> str:
+    """Whole numbers without a fraction: where one value is missing, tools write a column of ids as 7.0, 8.0."""
+    whole = f"when {key} = trunc({key}) and abs({key}) < 9e15 then to_json(cast({key} as bigint))"
+    return f"case when not isfinite({key}) then null {whole} else to_json({key}) end"

@@ -129,8 +129,15 @@ def _code(chunk: Chunk) -> str:
 
 
 def _insert_broken(connection: duckdb.DuckDBPyConnection, broken: list[Broken], number: int, first_row: int) -> None:
-    rows = [(first_row + i, number, one.line, one.text, one.code, one.reason) for i, one in enumerate(broken)]
-    connection.executemany("insert into staged values (?, ?, ?, ?, ?, ?)", rows)
+    import pyarrow as pa
+
+    rows = [
+        {"row_no": first_row + i, "line": one.line, "text": one.text, "code": one.code, "reason": one.reason}
+        for i, one in enumerate(broken)
+    ]
+    connection.register("broken_rows", pa.Table.from_pylist(rows))
+    connection.execute(f"insert into staged select row_no, {number}, line, text, code, reason from broken_rows")
+    connection.unregister("broken_rows")
 
 
 def _check_readable(connection: duckdb.DuckDBPyConnection, file: str, number: int, received: int) -> None:

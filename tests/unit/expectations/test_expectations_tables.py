@@ -73,7 +73,9 @@ def test_a_sound_warehouse_passes(warehouse: duckdb.DuckDBPyConnection) -> None:
         ("update marts.profiles set current_stage = null, first_seen_at = '2025-02-01', revenue = -1", {
             "marts.profiles": ["stage_unknown", "sightings_impossible", "counts_negative"],
         }),
-        ("update marts.profiles set full_name = null, last_name = null", {"marts.profiles": ["too_many_unnamed"]}),
+        ("update marts.profiles set full_name = null, last_name = null, email = null, phone = null", {
+            "marts.profiles": ["too_many_unnamed"],
+        }),
         ("delete from marts.touchpoints", {"marts.touchpoints": ["empty"]}),
         ("update marts.touchpoints set touchpoint_id = 't', lane = 'x', stage = 'y', occurred_at = '2026-02-01'", {
             "marts.touchpoints": ["key_not_unique", "stage_unknown", "lane_unknown", "from_the_future"],

@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cdp.errors import CheckFailed, InputError
@@ -86,6 +88,19 @@ def test_columns_in_another_order_are_the_same_content(delivery: Delivery) -> No
     )
     delivery.load()
     assert delivery.totals("sales.contacts") == (2, 1, 1, 0)
+
+
+def test_parquet_and_csv_of_one_entity(delivery: Delivery) -> None:
+    names = CONTACTS.split(",")
+    columns = [[7, 8], ["Ada", "Bo"], [None, "Ko"], [None, None], [None, None], [datetime(2025, 1, 1), None]]
+    delivery.put("sales/contacts.parquet", b"")
+    pq.write_table(pa.table(dict(zip(names, columns, strict=True))), delivery.folder / "sales" / "contacts.parquet")
+    delivery.load()
+    assert delivery.totals("sales.contacts") == (2, 1, 0, 1)
+    assert delivery.rows("select record_key, line from raw.sales_contacts") == [("7", 1)]
+    delivery.put_lines("sales/contacts.csv", CONTACTS, contact(7))
+    delivery.load()
+    assert delivery.totals("sales.contacts") == (3, 2, 0, 1)
 
 
 def test_a_file_under_another_name_doubles_nothing(delivery: Delivery) -> None:

@@ -226,6 +226,18 @@ def test_parquet_rows_are_numbered_and_typed(tmp_path: Path) -> None:
     ]
 
 
+def test_parquet_ids_beside_a_missing_one_stay_whole(tmp_path: Path) -> None:
+    table = pa.table({"id": [1.0, None, 3.5, float("nan")], "name": ["a", "b", "c", "d"]})
+    pq.write_table(table, tmp_path / "f.parquet")
+    rows, _ = collect(read_parquet(tmp_path / "f.parquet", "f.parquet"))
+    assert [payload for _, payload in rows] == [
+        '{"id":1,"name":"a"}',
+        '{"id":null,"name":"b"}',
+        '{"id":3.5,"name":"c"}',
+        '{"id":null,"name":"d"}',
+    ]
+
+
 def test_a_half_written_parquet_file_is_told(tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": list(range(1000))}), tmp_path / "whole.parquet")
     (tmp_path / "f.parquet").write_bytes((tmp_path / "whole.parquet").read_bytes()[:-20])
