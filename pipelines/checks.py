@@ -18,7 +18,7 @@ from pipelines.sources.registry import ENTITIES
 
 def build_freshness_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     """One check per source, on the first of its raw tables."""
-    first = {}
+    first: dict[str, dg.AssetKey] = {}
     for entity in ENTITIES:
         first.setdefault(entity.source, raw_key(entity.source, entity.entity))
     blocking = settings.freshness == "block"

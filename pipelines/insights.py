@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cdp.errors import InputError, NotFoundError
 from cdp.settings import Settings
@@ -22,6 +22,8 @@ FORMATS = {
 
 PAGE = 10_000
 
+Language = Literal["en", "zh"]
+
 
 @dataclass(frozen=True)
 class WrittenMap:
@@ -32,7 +34,7 @@ class WrittenMap:
 
 
 def write_map(
-    settings: Settings, out: Path, *, file_format: str | None = None, segment: str | None = None, lang: str = "en"
+    settings: Settings, out: Path, *, file_format: str | None = None, segment: str | None = None, lang: Language = "en"
 ) -> WrittenMap:
     """Draw the one-page journey map of everyone, or of one segment, from the served snapshot."""
     from cdp.store import open_store, snapshots
@@ -40,7 +42,7 @@ def write_map(
     from journeys.map.model import build_map
 
     chosen = file_format or FORMATS.get(out.suffix.lower())
-    if chosen not in FORMATS.values():
+    if chosen is None or chosen not in FORMATS.values():
         raise InputError(f"The format of {out.name} is not known: use --format {'|'.join(FORMATS.values())}.")
     with open_store(settings.database_url) as store:
         current = store.current_publication()

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import duckdb
 
 from cdp.errors import CheckFailed
-from cdp.store.base import IdentifierRow, ProfileDocument, Publication, Redirect, SegmentRow
+from cdp.store.base import IdentifierRow, ProfileDocument, Publication, Redirect, SegmentRow, Status
 from pipelines.context import RunContext
 from pipelines.fingerprint import fingerprint
 
@@ -112,7 +112,8 @@ def _identifiers(connection: duckdb.DuckDBPyConnection) -> Iterator[IdentifierRo
 
 def _redirects(connection: duckdb.DuckDBPyConnection) -> Iterator[Redirect]:
     sql = "select profile_id, status, merged_into from identity.profiles where status <> 'living' order by profile_id"
-    return (Redirect(*row) for row in _batches(connection, sql))
+    # A type checker sees text; the store refuses a status it does not know.
+    return (Redirect(old, cast(Status, status), heir) for old, status, heir in _batches(connection, sql))
 
 
 def _require_sound(evaluation: Evaluation) -> None:

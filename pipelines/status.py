@@ -56,7 +56,7 @@ def read_profile(settings: Settings, profile_id: str | None, identifier: str | N
         found = store.get_profile(profile_id)
         if found is None:
             raise NotFoundError("There is no profile with this id.")
-        if found.status != "living":
+        if found.status != "living" or found.document is None:
             hint = f"; it lives on as {found.merged_into}" if found.merged_into else ""
             raise NotFoundError(f"This profile is {found.status}{hint}.")
     document: dict[str, Any] = json.loads(found.document)

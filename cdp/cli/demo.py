@@ -28,8 +28,8 @@ def generate(
     if as_json:
         emit_json(report)
         return
-    table(("file", "rows"), list(report.files.items()))
-    say(f"{report.people:,} people in {report.seconds:.1f} s, written to {out}")
+    table(("kind", "rows"), list(report.counts.items()))
+    say(f"Written to {out} in {report.seconds:.1f} s.")
 
 
 @app.command("run")

@@ -9,6 +9,7 @@ import typer
 from cdp.cli.data import Json
 from cdp.cli.output import emit_json, say, table
 from cdp.cli.state import load_settings
+from cdp.errors import InputError
 
 journey = typer.Typer(help="Where customers are and where they get stuck.", no_args_is_help=True)
 segment = typer.Typer(help="Groups of people with a definition.", no_args_is_help=True)
@@ -22,9 +23,12 @@ def journey_map(
     lang: str = typer.Option("en", "--lang", help="en or zh."),
 ) -> None:
     """Draw the one-page journey map."""
-    from pipelines.insights import write_map
+    from pipelines.insights import Language, write_map
 
-    written = write_map(load_settings(), out, file_format=file_format, segment=segment_key, lang=lang)
+    if lang not in ("en", "zh"):
+        raise InputError(f"There is no map in {lang!r}: use --lang en or --lang zh.")
+    chosen: Language = "zh" if lang == "zh" else "en"
+    written = write_map(load_settings(), out, file_format=file_format, segment=segment_key, lang=chosen)
     say(f"{written.title}\n{written.path}")
 
 

@@ -24,7 +24,8 @@ class DuckDBEngine:
 
     def __init__(self, path: Path, *, tmp: Path, threads: int, memory_limit: str, max_spill: str) -> None:
         self.path = path
-        self._config = {
+        self._tmp = tmp
+        self._config: dict[str, str | bool | int | float | list[str]] = {
             "threads": threads,
             "memory_limit": memory_limit,
             "temp_directory": str(tmp),
@@ -36,7 +37,7 @@ class DuckDBEngine:
     def writer(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The single read-write connection; the file is made when missing."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        Path(self._config["temp_directory"]).mkdir(parents=True, exist_ok=True)
+        self._tmp.mkdir(parents=True, exist_ok=True)
         with self._open(read_only=False) as connection:
             yield connection
 
