@@ -1,0 +1,124 @@
+"""Signs of over- and under-merging that need no labels, measured on the identity tables.
+
+Healthy data: most profiles are small, hardly any holds two birth dates or more than three given names (Amperity's
+benchmark puts the latter at 0.011 % of profiles), few links are provisional, and a run on little news changes little.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+
+
+def measures(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """All measures as JSON; counts of records and profiles, shares between 0 and 1."""
+    return {
+        **_sizes(connection),
+        "within_profile": _within_profile(connection),
+        "links": _links(connection),
+        "refused_merges": _refused(connection),
+        "last_run": _last_run(connection),
+    }
+
+
+def _sizes(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Records and profiles, and how many profiles have one, two, … records; marketing addresses are no records."""
+    rows = connection.execute(
+        """
+        with sizes as (
+            select count(*) as n from identity.identity_map where source <> 'marketing' group by profile_id
+        )
+        select case when n < 10 then n when n < 20 then 10 when n < 50 then 20 else 50 end as size,
+            count(*), sum(n), max(n)
+        from sizes group by size order by size
+        """
+    ).fetchall()
+    names = {10: "10-19", 20: "20-49", 50: "50+"}
+    return {
+        "records": int(sum(row[2] for row in rows)),
+        "profiles": int(sum(row[1] for row in rows)),
+        "max_cluster_size": int(max((row[3] for row in rows), default=0)),
+        "cluster_sizes": {names.get(size, str(size)): int(profiles) for size, profiles, *_ in rows},
+    }
+
+
+def _within_profile(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Distinct given names (nicknames under one root) and birth dates (whole, no placeholders) per profile."""
+    result: dict[str, Any] = {}
+    for name, column in (
+        ("given_names", "case when length(f.given) > 1 then f.given_root end"),
+        ("birth_dates", "case when f.birth_precision = 'day' then f.birth end"),
+    ):
+        one, two, more, known = connection.execute(
+            f"""
+            with counted as (
+                select count(distinct {column}) as n
+                from identity.identity_map as m
+                join identity.state_features as f using (source, source_record_id)
+                group by m.profile_id
+            )
+            select count(*) filter (n = 1), count(*) filter (n in (2, 3)), count(*) filter (n > 3),
+                count(*) filter (n > 0)
+            from counted
+            """
+        ).fetchall()[0]
+        result[name] = {"1": one, "2-3": two, "4+": more, "share_above_3": more / known if known else 0.0}
+    return result
+
+
+def _links(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Records that share a profile with another, and the share of them that only a name holds there."""
+    linked, provisional = connection.execute(
+        """
+        with held as (
+            select provisional, count(*) over (partition by profile_id) as n
+            from identity.identity_map where source <> 'marketing'
+        )
+        select count(*) filter (n > 1), count(*) filter (provisional) from held
+        """
+    ).fetchall()[0]
+    return {
+        "linked_records": linked,
+        "provisional_records": provisional,
+        "provisional_share": provisional / linked if linked else 0.0,
+    }
+
+
+def _refused(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Merges that a rule forbade, by reason, and how many of them nobody has decided on yet."""
+    by_reason = dict(
+        connection.execute(
+            "select reason, count(*) from identity.refusals group by reason order by count(*) desc, reason"
+        ).fetchall()
+    )
+    backlog = connection.execute(
+        """
+        select count(*) from identity.refusals as r
+        where not exists (
+            select 1 from identity.decisions as d
+            where d.active and least(d.record_a, d.record_b) = least(r.record_a, r.record_b)
+              and greatest(d.record_a, d.record_b) = greatest(r.record_a, r.record_b)
+        )
+        """
+    ).fetchall()[0][0]
+    return {"total": sum(by_reason.values()), "by_reason": by_reason, "review_backlog": backlog}
+
+
+def _last_run(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Identity events of the last run that had any, and the share of living profiles that it merged, split or moved."""
+    rows = connection.execute(
+        """
+        select run_id, kind, count(*) from identity.identity_events
+        where run_id = (select arg_max(run_id, seq) from identity.identity_events)
+        group by run_id, kind order by kind
+        """
+    ).fetchall()
+    living = connection.execute("select count(*) from identity.profiles where status = 'living'").fetchall()[0][0]
+    events = {kind: int(count) for _, kind, count in rows}
+    changed = sum(count for kind, count in events.items() if kind not in ("created", "retired"))
+    return {
+        "run_id": rows[0][0] if rows else None,
+        "events": events,
+        "changed_share": changed / living if living else 0.0,
+    }
