@@ -8,7 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from segments.definition import MAX_DEPTH, MAX_NODES, And, Not, Or, Part, Rank, SegmentDefinition, SegmentRef
+from segments.definition import (
+    MAX_DEPTH,
+    MAX_NODES,
+    And,
+    Not,
+    Or,
+    Part,
+    Rank,
+    SegmentDefinition,
+    SegmentRef,
+    Sequence,
+    Stage,
+)
 from segments.errors import DefinitionError, Problem
 
 Library = Mapping[str, SegmentDefinition]
@@ -139,11 +151,17 @@ def time_dependent(definition: SegmentDefinition, library: Library) -> bool:
 
 
 def _mentions_now(node: Part) -> bool:
+    """Whether a condition itself (not those below it) speaks of "ago", "the last" or "for so long"."""
     if isinstance(node, And | Or | Not | Rank):
         return False
-    if getattr(node, "time", None) is not None:
+    if isinstance(node, Stage) and node.time is not None:
         return True
-    window = getattr(node, "window", None)
-    moments = [getattr(node, "value", None), window, getattr(window, "since", None), getattr(window, "until", None)]
-    flat = [item for value in moments for item in (value if isinstance(value, tuple) else (value,))]
-    return any(hasattr(item, "ago") for item in flat) or (window is not None and window.last is not None)
+    if isinstance(node, Sequence) and node.then_no is not None and node.then_no.within is not None:
+        return True
+    return _relative(node.model_dump(exclude_none=True))
+
+
+def _relative(value: object) -> bool:
+    if isinstance(value, dict):
+        return "ago" in value or "last" in value or any(_relative(item) for item in value.values())
+    return any(_relative(item) for item in value) if isinstance(value, list | tuple) else False

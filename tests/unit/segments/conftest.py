@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
 
 import duckdb
+import pyarrow as pa
 import pytest
 
-AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
+from segments import catalogue
+from segments.catalogue import Catalogue
+from tests.unit.segments.segment_reference import World
+
+Fill = Callable[[World], tuple[duckdb.DuckDBPyConnection, Catalogue]]
 
 TABLES = """
 CREATE SCHEMA marts;
@@ -42,4 +46,34 @@ def marts() -> Iterator[duckdb.DuckDBPyConnection]:
     connection = duckdb.connect()
     connection.execute(TABLES)
     yield connection
+    connection.close()
+
+
+@pytest.fixture(scope="module")
+def fill() -> Iterator[Fill]:
+    """Put a random world into the tables of one connection, which is handed out with the catalogue."""
+    connection = duckdb.connect(config={"threads": 1})
+    connection.execute(TABLES)
+    connection.execute("CREATE TABLE marts.predictions (profile_id VARCHAR, lifetime_value DOUBLE)")
+
+    def filled(world: World) -> tuple[duckdb.DuckDBPyConnection, Catalogue]:
+        rows = {
+            "profiles": world.profiles,
+            "touchpoints": world.touchpoints,
+            "stage_transitions": world.transitions,
+            "experiments": world.experiments,
+            "predictions": world.predictions,
+        }
+        for table, found in rows.items():
+            connection.execute(f"DELETE FROM marts.{table}")
+            if found:
+                # A table takes its columns from the first row alone.
+                columns = dict.fromkeys(name for row in found for name in row)
+                whole = [{name: row.get(name) for name in columns} for row in found]
+                connection.register("incoming", pa.Table.from_pylist(whole))
+                connection.execute(f"INSERT INTO marts.{table} BY NAME SELECT * FROM incoming")
+                connection.unregister("incoming")
+        return connection, catalogue.read(connection, open_events=True)
+
+    yield filled
     connection.close()

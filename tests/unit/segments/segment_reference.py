@@ -13,8 +13,26 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from segments.definition import (
-    Ago, And, Compared, Consent, Event, Everyone, Experiment, Match, Not, Or, Prediction, Rank, Reachable, Sample,
-    SegmentDefinition, SegmentRef, Stage, Trait, Transition, Window,
+    Ago,
+    And,
+    Compared,
+    Consent,
+    Event,
+    Everyone,
+    Experiment,
+    Match,
+    Not,
+    Or,
+    Prediction,
+    Rank,
+    Reachable,
+    Sample,
+    SegmentDefinition,
+    SegmentRef,
+    Stage,
+    Trait,
+    Transition,
+    Window,
 )  # fmt: skip
 from segments.definition import Sequence as Steps
 
@@ -31,20 +49,27 @@ class World:
     experiments: list[dict[str, Any]] = field(default_factory=list)
     predictions: list[dict[str, Any]] = field(default_factory=list)
     library: Mapping[str, SegmentDefinition] = field(default_factory=dict)
+    pools: dict[int, list[Row]] = field(default_factory=dict)
+    _indexes: dict[int, dict[str, list[Row]]] = field(default_factory=dict)
 
     @property
     def now(self) -> datetime:
         return self.as_of.astimezone(UTC).replace(tzinfo=None)
 
     def of(self, rows: Sequence[Row], profile: Row) -> list[Row]:
-        return [row for row in rows if row["profile_id"] == profile["profile_id"]]
+        index = self._indexes.get(id(rows))
+        if index is None:
+            index = self._indexes[id(rows)] = {}
+            for row in rows:
+                index.setdefault(row["profile_id"], []).append(row)
+        return index.get(profile["profile_id"], [])
 
 
 def members(where: Any, world: World) -> set[str]:
     return {profile["profile_id"] for profile in world.profiles if holds(where, profile, world)}
 
 
-def holds(node: Any, profile: Row, world: World) -> bool:
+def holds(node: Any, profile: Row, world: World) -> bool:  # noqa: C901 - one arm per kind of condition
     match node:
         case And():
             return all(holds(child, profile, world) for child in node.of)
@@ -241,11 +266,13 @@ def allowed(profile: Row, purpose: str) -> bool:
 
 
 def rank(node: Rank, profile: Row, world: World) -> bool:
-    pool = [
-        row
-        for row in world.profiles
-        if row[node.trait] is not None and (node.among is None or holds(node.among, row, world))
-    ]
+    pool = world.pools.get(id(node))
+    if pool is None:
+        pool = world.pools[id(node)] = [
+            row
+            for row in world.profiles
+            if row[node.trait] is not None and (node.among is None or holds(node.among, row, world))
+        ]
     if profile not in pool:
         return False
     sign = 1 if node.side == "top" else -1

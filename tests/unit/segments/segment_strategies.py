@@ -31,9 +31,12 @@ hostile = st.one_of(
 texts = st.one_of(st.sampled_from(TEXTS), st.sampled_from(TEXTS), hostile.map(lambda text: text[:50]))
 needles = texts.filter(bool)
 numbers = st.one_of(st.integers(-2, 4), st.integers(-8, 16).map(lambda quarter: quarter / 4))
-steps_back = st.one_of(st.integers(0, 12).map(lambda hours: timedelta(hours=hours)), st.sampled_from(DURATIONS[1:]).map(
-    lambda text: {"m": timedelta(minutes=30), "h": timedelta(hours=int(text[:-1] or 0)) if text.endswith("h") else None,
-                  }.get(text[-1]) or timedelta(days=int(text.rstrip("minhdw")) * (7 if text.endswith("w") else 1))))  # fmt: skip
+# Moments on the edges of the durations above, so that "at least" and "more than" are told apart.
+LENGTHS = (0, 30, 60, 120, 1_440, 2_160, 4_320, 10_080, 43_200)
+steps_back = st.one_of(
+    st.integers(0, 12).map(lambda hours: timedelta(hours=hours)),
+    st.sampled_from(LENGTHS).map(lambda minutes: timedelta(minutes=minutes)),
+)
 times = steps_back.map(lambda back: NOW - back)
 ahead = st.one_of(times, times, times, st.just(NOW + timedelta(hours=1)))
 agos = st.sampled_from(DURATIONS).map(lambda text: {"ago": text})
