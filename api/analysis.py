@@ -60,6 +60,10 @@ class Analyst:
         finally:
             asked.stop()
 
+    async def warm_up(self) -> None:
+        """Let the engine load what it loads with its first bound value (pandas, seconds on a busy machine)."""
+        await asyncio.get_running_loop().run_in_executor(self._pool, _first_question)
+
     async def follow(self) -> Publication | None:
         """Open the current publication's snapshot, so that the former file is let go."""
         found = await self._reader.current_publication()
@@ -76,6 +80,11 @@ class Analyst:
         self.running -= 1
         if not future.cancelled():
             future.exception()
+
+
+def _first_question() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("select ?", ["a value"]).fetchall()
 
 
 class _Asked(Generic[T]):

@@ -110,6 +110,7 @@ async def _start(
 
 async def _keep_following(services: Services) -> None:
     """Open each publication's snapshot soon after it appears, so that the former file is not held by an idle server."""
+    await services.analyst.warm_up()
     while True:
         try:
             found = await services.analyst.follow()

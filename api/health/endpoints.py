@@ -39,6 +39,8 @@ def router() -> APIRouter:
         metrics,
         dependencies=[Depends(metrics_caller)],
         response_class=Response,
+        # A key is needed from another machine only.
+        openapi_extra={"security": [{}]},
         responses={200: {"description": "The numbers.", "content": {"text/plain": {}}}, **responses(401, 403)},
     )
     return routes
