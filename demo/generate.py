@@ -60,10 +60,11 @@ def generate(
         raise InputError("The seed of a demo world must be 0 or more.")
     out = Path(out).absolute()
     _refuse_foreign(out)
-    partial = out.parent / f".{out.name}.partial"
+    # A killed run may leave a process that still writes; its folder must not be ours.
+    partial = out.parent / f".{out.name}.partial-{os.getpid()}"
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        _clear(partial)
+        _clear_leftovers(out)
         counts = _write(rules, seed, total, partial, progress or (lambda _: None))
         files = {str(path.relative_to(partial)): path.stat().st_size for path in _files(partial)}
         _swap(partial, out)
@@ -121,14 +122,15 @@ def _files(folder: Path) -> list[Path]:
 
 def _swap(partial: Path, out: Path) -> None:
     """Put the new world in the place of the old one."""
-    former = out.parent / f".{out.name}.former"
-    _clear(former)
+    former = out.parent / f".{out.name}.former-{os.getpid()}"
     if out.exists():
         out.rename(former)
     partial.rename(out)
     shutil.rmtree(former, ignore_errors=True)
 
 
-def _clear(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
+def _clear_leftovers(out: Path) -> None:
+    """Remove what killed runs left beside `out`."""
+    for path in out.parent.iterdir():
+        if path.name.startswith((f".{out.name}.partial-", f".{out.name}.former-")):
+            shutil.rmtree(path, ignore_errors=True)

@@ -67,7 +67,7 @@ def part_name(name: str) -> str:
 
 def write_chunk(chunk: Chunk, folder: Path) -> Written:
     """Write all parts of a chunk into `folder`, which is created."""
-    folder.mkdir(parents=True)
+    folder.mkdir()
     written = Written(counts={"persons": chunk.people.size})
     steps: tuple[Callable[[Chunk, Path, Written], None], ...] = (
         _contacts, _deals, _support, _cards, _tills, _marketing, _web, _truth,

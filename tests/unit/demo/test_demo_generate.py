@@ -67,7 +67,8 @@ def test_an_earlier_world_is_replaced_and_nothing_is_left_over(tmp_path: Path) -
     out = tmp_path / "w"
     generate("small", seed=1, out=out, people=60)
     before = fingerprint(out)
-    (tmp_path / ".w.partial" / "part-0").mkdir(parents=True)
+    (tmp_path / ".w.partial-1" / "part-0").mkdir(parents=True)
+    (tmp_path / ".w.former-1").mkdir()
     generate("small", seed=2, out=out, people=60)
     assert fingerprint(out) != before
     assert [path.name for path in tmp_path.iterdir()] == ["w"]
