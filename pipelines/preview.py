@@ -58,6 +58,8 @@ class PreviewReport:
 
     environment: str
     changes: list[ModelChange]
+    broken_tests: list[str]
+    """Tests that the changed models do not pass, with counts of rows; `cdp run` would publish nothing."""
     models: int
     seconds: float
 
@@ -65,8 +67,10 @@ class PreviewReport:
         """The report for people."""
         if not self.changes:
             return [f"{self.environment}: all {self.models} models are what production last ran."]
-        return [f"{self.environment}: {len(self.changes)} of {self.models} models differ from production."] + [
-            _line(change) for change in self.changes
+        return [
+            f"{self.environment}: {len(self.changes)} of {self.models} models differ from production.",
+            *(_line(change) for change in self.changes),
+            *(f"  FAILS     {broken}" for broken in self.broken_tests),
         ]
 
 
@@ -75,8 +79,8 @@ def preview(
 ) -> PreviewReport:
     """Plan `environment` on `warehouse`, a copy that the caller made and that this may write to.
 
-    Raises ConfigurationError for a production name or models that do not load, CheckFailed when a model or a test of
-    the changed project fails on the data, NotFoundError without the copy.
+    Raises ConfigurationError for a production name or models that do not load, CheckFailed when a model cannot be
+    built on the data, NotFoundError without the copy.
     """
     refuse_production(environment)
     if warehouse.resolve() == settings.warehouse.resolve():
@@ -94,6 +98,7 @@ def preview(
     return PreviewReport(
         environment,
         [_change(change) for change in found["changes"]],
+        found["broken_tests"],
         found["models"],
         round(stopwatch() - started, 2),
     )

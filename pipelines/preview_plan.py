@@ -7,6 +7,7 @@ say which (copied) warehouse. The answer is one JSON file with counts and names 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import yaml
 
 from pipelines.preview import BASELINE
 
+_AUDIT_FAILED = re.compile(r"'([^']+)' audit error: (\d+) rows? failed")
+
 
 def main(environment: str, before: Path, after: Path, answer: Path) -> None:
     """Plan and compare, and write the answer."""
@@ -22,17 +25,21 @@ def main(environment: str, before: Path, after: Path, answer: Path) -> None:
     from sqlmesh.utils.errors import PlanError, SQLMeshError
 
     failed: list[str] = []
+    warned: list[str] = []
 
     class Listener(NoopConsole):
-        """Hears which models or audits failed."""
+        """Hears which models failed and which tests found rows; SQLMesh says these two nowhere else."""
 
         def log_failed_models(self, errors: list[Any]) -> None:
             failed.extend(_told(error) for error in errors)
 
+        def log_warning(self, short_message: str, *_: Any, **__: Any) -> None:
+            warned.append(short_message)
+
     set_console(Listener())
-    found: dict[str, Any] = {"changes": [], "models": 0, "failed": failed, "unreadable": None}
+    found: dict[str, Any] = {"changes": [], "models": 0, "failed": failed, "unreadable": None, "broken_tests": []}
     try:
-        found.update(_plan_both(environment, before, after))
+        found.update(_plan_both(environment, before, after, warned))
     except PlanError:
         failed.append("a model failed") if not failed else None
     except SQLMeshError as error:
@@ -40,7 +47,7 @@ def main(environment: str, before: Path, after: Path, answer: Path) -> None:
     answer.write_text(json.dumps(found))
 
 
-def _plan_both(environment: str, before: Path, after: Path) -> dict[str, Any]:
+def _plan_both(environment: str, before: Path, after: Path, warned: list[str]) -> dict[str, Any]:
     """Build the former version as `BASELINE` and the present one as `environment`, on the same data."""
     former = _context(before)
     former.plan(BASELINE, no_prompts=True, auto_apply=True, skip_tests=True, include_unmodified=True)
@@ -48,14 +55,16 @@ def _plan_both(environment: str, before: Path, after: Path) -> dict[str, Any]:
     present = _context(after)
     plan = present.plan_builder(environment, create_from=BASELINE, skip_tests=True, include_unmodified=True).build()
     changes = _changes(plan.context_diff)
+    warned.clear()
     present.apply(plan)
+    broken = [_broken(*match.groups()) for message in warned if (match := _AUDIT_FAILED.search(message))]
     keys = _keys(after)
     for change in changes:
         if change["change"] in {"modified", "affected"}:
             change["rows"] = _compare(present.engine_adapter, change["model"], environment, keys)
     models = len(present.models)
     present.close()
-    return {"changes": changes, "models": models}
+    return {"changes": changes, "models": models, "broken_tests": broken}
 
 
 def _context(project: Path) -> Any:
@@ -72,7 +81,7 @@ def _changes(diff: Any) -> list[dict[str, Any]]:
     from sqlmesh.core.snapshot.definition import SnapshotChangeCategory as Category
 
     def entry(name: str, change: str, breaking: bool | None = None) -> dict[str, Any]:
-        return {"model": name.replace('"', "").split(".", 1)[1], "change": change, "breaking": breaking, "rows": None}
+        return {"model": _plain(name), "change": change, "breaking": breaking, "rows": None}
 
     found = [entry(diff.snapshots[added].name, "added") for added in diff.added if diff.snapshots[added].is_model]
     found += [entry(info.name, "removed") for info in diff.removed_snapshots.values() if info.is_model]
@@ -118,18 +127,20 @@ def _compare(adapter: Any, model: str, environment: str, keys: dict[str, list[st
     }
 
 
+def _plain(name: str) -> str:
+    """`marts.profiles` from `"warehouse"."marts"."profiles"`."""
+    return name.replace('"', "").split(".", 1)[-1]
+
+
+def _broken(name: str, rows: str) -> str:
+    """A test and its count, without the package and the digest that dbt puts around its name."""
+    return f"{re.sub(r'^wayfinder[.]|[.][0-9a-f]{10}$', '', name)} finds {rows} row(s)"
+
+
 def _told(error: Any) -> str:
-    """What failed, in names and counts."""
-    node = getattr(error.node, "name", None) or str(error.node)
-    if isinstance(error.node, tuple):
-        node = str(error.node[0])
-    cause = error.__cause__
-    audits = getattr(cause, "errors", None) or [cause]
-    reasons = [
-        f"test {audit.audit_name} found {audit.count} row(s)" if hasattr(audit, "audit_name") else type(audit).__name__
-        for audit in audits
-    ]
-    return f"{node.replace(chr(34), '')} ({', '.join(reasons)})"
+    """Which model failed and the class of the reason; the message itself can quote a record."""
+    node = getattr(error.node, "snapshot_name", "a model")
+    return f"{_plain(str(node))} ({type(error.__cause__).__name__})"
 
 
 if __name__ == "__main__":

@@ -136,27 +136,26 @@ def _command(settings: Settings, target: Path, arguments: list[str]) -> list[str
 
 def _run(settings: Settings, command: list[str], on_line: Callable[[str], None] | None) -> tuple[int, list[str]]:
     """Run dbt; returns its exit code and the messages it logged as errors."""
-    child = subprocess.Popen(
+    errors: list[str] = []
+    with subprocess.Popen(
         command,
         env=child_environment(settings),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
         encoding="utf-8",
-    )
-    errors: list[str] = []
-    try:
-        for event in _events(child.stdout or ()):
-            if event["info"]["level"] == "error":
-                errors.append(event["info"]["msg"])
-            elif on_line and event["info"]["name"] in {"LogModelResult", "LogSeedResult"}:
-                relation = event["data"]["node_info"]["node_relation"]
-                on_line(f"{relation['schema']}.{relation['alias']}")
-        return child.wait(), errors
-    except BaseException:
-        child.terminate()
-        child.wait()
-        raise
+    ) as child:
+        try:
+            for event in _events(child.stdout or ()):
+                if event["info"]["level"] == "error":
+                    errors.append(event["info"]["msg"])
+                elif on_line and event["info"]["name"] in {"LogModelResult", "LogSeedResult"}:
+                    relation = event["data"]["node_info"]["node_relation"]
+                    on_line(f"{relation['schema']}.{relation['alias']}")
+        except BaseException:
+            child.terminate()
+            raise
+    return child.returncode, errors
 
 
 def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:

@@ -220,10 +220,16 @@ def test_untouched_people_stand_at_the_beginning(
     assert found == [("awareness", True, 0)]
 
 
-def test_increments_equal_a_full_rebuild(world: DbtWorld, settings: Settings, tmp_path: Path) -> None:
-    rebuilt = load_settings(home=tmp_path, threads=2)
-    shutil.copy(settings.warehouse, rebuilt.warehouse)
-    transform.run_dbt(rebuilt, "staging", full_refresh=True)
+@pytest.fixture(scope="module")
+def rebuilt(world: DbtWorld, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The same raw data, built in full."""
+    other = load_settings(home=tmp_path_factory.mktemp("rebuilt"), threads=2)
+    shutil.copy(settings.warehouse, other.warehouse)
+    transform.run_dbt(other, "staging", full_refresh=True)
+    return other
+
+
+def test_increments_equal_a_full_rebuild(settings: Settings, rebuilt: Settings) -> None:
     with DbtWorld(rebuilt.warehouse).connect() as connection:
         connection.execute(f"attach '{settings.warehouse}' as increments (read_only)")
         names = connection.execute(
@@ -239,9 +245,10 @@ def test_increments_equal_a_full_rebuild(world: DbtWorld, settings: Settings, tm
                 assert extra == [(0,)], table
 
 
-def test_a_broken_rule_is_named_and_counted_without_values(settings: Settings, world: DbtWorld, tmp_path: Path) -> None:
-    broken = load_settings(home=tmp_path, threads=2)
-    shutil.copy(settings.warehouse, broken.warehouse)
+def test_a_broken_rule_is_named_and_counted_without_values(
+    settings: Settings, rebuilt: Settings, tmp_path: Path
+) -> None:
+    broken = rebuilt
     copy = DbtWorld(broken.warehouse, batch=50)
     copy.deliver({"web_events": [web(5, "Product Viewed", day(9), "secret-id"), web(5, "home", day(9), "secret-id")]})
     with pytest.raises(CheckFailed) as caught:
