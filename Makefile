@@ -20,7 +20,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@UV=$$(command -v uv || true); \
 	if [ -z "$$UV" ] && $(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5" 2>/dev/null; then UV=$(BIN)/uv; fi; \
-	if [ -n "$$UV" ] && "$$UV" pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.lock; then \
+	if [ -n "$$UV" ] && "$$UV" pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --require-hashes -r requirements.lock; then \
 	  echo "installed with uv"; \
 	else \
 	  echo "uv is not usable here; installing with pip"; \

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cdp.errors import InputError, NotFoundError
 from cdp.settings import Settings
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from journeys.findings.model import Findings
+    from journeys.interventions.model import Intervention
+    from journeys.scope import Scope
+    from segments.export import Exported
+    from segments.preview import Preview
 
 FORMATS = {
     ".svg": "svg",
@@ -37,28 +48,93 @@ def write_map(
     settings: Settings, out: Path, *, file_format: str | None = None, segment: str | None = None, lang: Language = "en"
 ) -> WrittenMap:
     """Draw the one-page journey map of everyone, or of one segment, from the served snapshot."""
-    from cdp.store import open_store, snapshots
     from journeys.map.export import write
     from journeys.map.model import build_map
 
     chosen = file_format or FORMATS.get(out.suffix.lower())
     if chosen is None or chosen not in FORMATS.values():
         raise InputError(f"The format of {out.name} is not known: use --format {'|'.join(FORMATS.values())}.")
+    with served(settings, segment) as (connection, scope):
+        relation = scope.relation if segment else None
+        own = settings.home / "interventions.yaml"
+        journey_map = build_map(
+            connection, as_of=scope.until, segment=segment, profile_ids=relation, lang=lang, edits=own
+        )
+        write(journey_map, chosen, out)
+    return WrittenMap(journey_map.headline.sentence, out)
+
+
+@contextmanager
+def served(settings: Settings, segment: str | None = None) -> Iterator[tuple[duckdb.DuckDBPyConnection, Scope]]:
+    """The served snapshot and the scope of an analysis: everyone, or the members of one segment, up to its now."""
+    from cdp.store import open_store, snapshots
+    from journeys.scope import Scope
+
     with open_store(settings.database_url) as store:
         current = store.current_publication()
         if current is None:
             raise NotFoundError("Nothing is published yet: run `cdp run --from DIR` first.")
         members = _member_ids(store, segment) if segment else None
     with snapshots.open_snapshot(settings.serving / current.snapshot_file) as connection:
-        relation = None
-        if members is not None:
-            import pyarrow as pa
+        if members is None:
+            yield connection, Scope(until=current.as_of)
+            return
+        import pyarrow as pa
 
-            connection.register("chosen_members", pa.table({"profile_id": pa.array(members, pa.string())}))
-            relation = "chosen_members"
-        journey_map = build_map(connection, as_of=current.as_of, segment=segment, profile_ids=relation, lang=lang)
-        write(journey_map, chosen, out)
-    return WrittenMap(journey_map.headline.sentence, out)
+        connection.register("chosen_members", pa.table({"profile_id": pa.array(members, pa.string())}))
+        yield connection, Scope(until=current.as_of, relation="chosen_members", segment=segment)
+
+
+def find_findings(settings: Settings, segment: str | None = None) -> Findings:
+    """What the data says about where customers defect, and what experiments proved."""
+    from journeys.findings.inflection import search
+
+    with served(settings, segment) as (connection, scope):
+        return search(connection, scope)
+
+
+def rank_interventions(settings: Settings, segment: str | None = None, *, lang: Language = "en") -> list[Intervention]:
+    """What to change first, by value for effort; what people filled in lives in `interventions.yaml` of the home."""
+    from journeys.interventions import catalogue
+    from journeys.interventions.ranking import rank
+
+    entries = catalogue.load(settings.home / "interventions.yaml")
+    return list(rank(find_findings(settings, segment), entries, lang))
+
+
+def preview_segment(settings: Settings, definition: Path) -> Preview:
+    """Counts, reach and rule drop-off of a definition in a YAML or JSON file, without storing it."""
+    import yaml
+
+    from segments.document import parse
+    from segments.library import load
+    from segments.preview import preview
+
+    try:
+        content = yaml.safe_load(definition.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{definition} cannot be read: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise InputError(f"{definition} is no readable YAML or JSON.") from None
+    library = {one.key: one for one in load()}
+    with served(settings) as (connection, scope):
+        return preview(connection, parse(content), as_of=scope.until, library=library, overlap=sorted(library))
+
+
+def export_segment(settings: Settings, key: str, file_format: str, out: Path) -> Exported:
+    """Write the exportable members of a segment; people without the needed consent are held back."""
+    from segments.export import FORMATS as EXPORT_FORMATS
+    from segments.export import export
+    from segments.library import load
+
+    library = {one.key: one for one in load()}
+    if key not in library:
+        raise NotFoundError(f"There is no segment {key!r}; there are: {', '.join(sorted(library))}.")
+    chosen = next((one for one in EXPORT_FORMATS if one == file_format), None)
+    if chosen is None:
+        raise InputError(f"There is no export format {file_format!r}; there are: {', '.join(EXPORT_FORMATS)}.")
+    with served(settings) as (connection, scope):
+        return export(connection, library[key], format=chosen, out=out, as_of=scope.until, library=library)
 
 
 def list_segments(settings: Settings) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from cdp.errors import CheckFailed
 from cdp.store.base import IdentifierRow, ProfileDocument, Publication, Redirect, SegmentRow, Status
 from pipelines.context import RunContext
 from pipelines.fingerprint import fingerprint
+from pipelines.preview import remember_project
 
 if TYPE_CHECKING:
     from segments.evaluate import Evaluated, Evaluation
@@ -91,6 +92,8 @@ def publish(run: RunContext) -> PublishedReport:
             )
             snapshots.point_to(run.settings.serving, path)
             snapshots.prune(run.settings.serving, keep=2)
+            # What production ran: the next preview is compared with it.
+            remember_project(run.settings)
             step.rows, step.detail = counts["profiles"], "(profiles)"
     return PublishedReport(counts)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from cdp.cli.data import Json
-from cdp.cli.output import emit_json, say, table
+from cdp.cli.output import emit_json, note, say, table
 from cdp.cli.state import load_settings
 
 app = typer.Typer(help="Which source records are one person.", no_args_is_help=True)
@@ -31,3 +31,33 @@ def evaluate(
             say(f"{name:<9} precision {m['precision']:.4f}  recall {m['recall']:.4f}  f1 {m['f1']:.4f}")
     rest = {k: v for k, v in result.items() if not isinstance(v, dict | list)}
     table(("measure", "value"), list(rest.items()))
+
+
+@app.command("resolve")
+def resolve(
+    records: Path = typer.Option(..., "--records", help="CSV or Parquet file with one person record a row."),
+    mapping: Path = typer.Option(..., "--mapping", help="YAML file that says what the columns mean."),
+    out: Path = typer.Option(..., "--out", help="CSV file to write: record_id, profile_id, confidence."),
+    truth: str | None = typer.Option(None, "--truth", help="Column with the true person, to evaluate."),
+    as_json: bool = Json,
+) -> None:
+    """Resolve any table of people, without the pipeline."""
+    from dataclasses import asdict
+
+    from identity.resolve import resolve_table
+
+    settings = load_settings()
+    report = resolve_table(
+        records,
+        mapping,
+        out,
+        truth,
+        progress=note,
+        threads=settings.threads,
+        memory_limit=settings.memory_limit,
+    )
+    if as_json:
+        emit_json(report.evaluation or asdict(report))
+        return
+    say(f"{report.profiles:,} people in {report.records:,} records, written to {out}")
+    say(f"{report.provisional:,} records rest on a name alone; {report.refusals:,} joins were refused")

@@ -59,3 +59,71 @@ def segment_members(
         return
     for member in members:
         say(member)
+
+
+@segment.command("preview")
+def segment_preview(
+    definition: Path = typer.Argument(..., help="YAML or JSON file with the definition."), as_json: bool = Json
+) -> None:
+    """How many people a definition selects, whom it may reach, and what each condition removes."""
+    from dataclasses import asdict
+
+    from pipelines.insights import preview_segment
+
+    found = preview_segment(load_settings(), definition)
+    if as_json:
+        emit_json(asdict(found))
+        return
+    say(found.sentence)
+    say(f"{found.size:,} of {found.profiles:,} profiles ({found.share:.1%}); {found.exportable:,} may be exported")
+    table(("channel", "reachable"), list(found.reachable.items()))
+
+
+@segment.command("export")
+def segment_export(
+    key: str = typer.Argument(..., help="The segment's key."),
+    file_format: str = typer.Option("csv", "--format", help="csv, ndjson or parquet."),
+    out: Path = typer.Option(..., "--out", help="File to write."),
+    as_json: bool = Json,
+) -> None:
+    """Write exactly the exportable members of a segment."""
+    from dataclasses import asdict
+
+    from pipelines.insights import export_segment
+
+    written = export_segment(load_settings(), key, file_format, out)
+    if as_json:
+        emit_json(asdict(written))
+        return
+    say(f"{written.rows:,} people written to {written.path}; {written.held_back:,} held back for want of consent.")
+
+
+@journey.command("findings")
+def journey_findings(
+    segment_key: str | None = typer.Option(None, "--segment", help="Only people of this segment."),
+    as_json: bool = Json,
+) -> None:
+    """After what customers defect, and what experiments proved; with intervals and correction for many tests."""
+    from pipelines.insights import find_findings
+
+    found = find_findings(load_settings(), segment_key)
+    if as_json:
+        emit_json(found.to_json())
+        return
+    for finding in found.findings:
+        say(f"{finding.sentence}  [{finding.basis}]")
+
+
+@journey.command("interventions")
+def journey_interventions(
+    segment_key: str | None = typer.Option(None, "--segment", help="Only people of this segment."),
+    as_json: bool = Json,
+) -> None:
+    """What to change first, for how many people, and what it is worth at most."""
+    from pipelines.insights import rank_interventions
+
+    ranked = rank_interventions(load_settings(), segment_key)
+    if as_json:
+        emit_json({"interventions": [one.model_dump(mode="json") for one in ranked]})
+        return
+    table(("what to change", "stage", "people", "basis"), [(i.title, i.stage, i.people, i.basis) for i in ranked])
