@@ -27,8 +27,14 @@ class Changes:
     records: int
 
 
-def detect(connection: duckdb.DuckDBPyConnection, records: str, config: MatchConfig) -> Changes:
-    """Compare the table `records` (grain source, source_record_id; with content_hash) with what is stored."""
+def detect(
+    connection: duckdb.DuckDBPyConnection, records: str, config: MatchConfig, *, rebuild: bool = False
+) -> Changes:
+    """Compare the table `records` (grain source, source_record_id; with content_hash) with what is stored.
+
+    With `rebuild` every record counts as changed.
+    """
+    same = "anti join {} using (record_key, content_hash)"
     made_by = digest(str(FEATURES_VERSION), repr(config))[:12]
     connection.execute(
         f"""
@@ -41,13 +47,13 @@ def detect(connection: duckdb.DuckDBPyConnection, records: str, config: MatchCon
         f"""
         create or replace temp table wf_arrived as
         select record_key, content_hash, (row_number() over (order by record_key) - 1) // {_CHUNK} as chunk
-        from wf_now anti join identity.state_features using (record_key, content_hash)
+        from wf_now {"" if rebuild else same.format("identity.state_features")}
         """
     )
     connection.execute(
-        """
+        f"""
         create or replace temp table wf_gone as
-        select record_key, content_hash from identity.state_features anti join wf_now using (record_key, content_hash)
+        select record_key, content_hash from identity.state_features {"" if rebuild else same.format("wf_now")}
         """
     )
     counts = connection.execute(
@@ -63,17 +69,17 @@ def detect(connection: duckdb.DuckDBPyConnection, records: str, config: MatchCon
 
 def apply(connection: duckdb.DuckDBPyConnection, records: str, config: MatchConfig) -> None:
     """Bring `identity.state_features` up to date and start the four temporary tables."""
-    connection.execute("drop table if exists wf_delta")
-    create_table(connection, "wf_delta", config, temporary=True)
+    connection.execute("drop table if exists wf_delta; drop table if exists wf_fresh")
+    create_table(connection, "wf_fresh", config, temporary=True)
     connection.execute(
-        "insert into wf_delta select f.* from identity.state_features as f semi join wf_gone using (record_key)"
+        "create temp table wf_delta as "
+        "select f.* from identity.state_features as f semi join wf_gone using (record_key)"
     )
     connection.execute("delete from identity.state_features where record_key in (select record_key from wf_gone)")
     _derive_arrived(connection, records, config)
-    connection.execute(
-        "insert into identity.state_features "
-        "select * from wf_delta semi join wf_arrived using (record_key, content_hash)"
-    )
+    connection.execute("insert into identity.state_features select * from wf_fresh")
+    connection.execute("insert into wf_delta select * from wf_fresh")
+    connection.execute("drop table wf_fresh")
     connection.execute("create or replace temp table wf_touched as select record_key from wf_arrived")
     connection.execute(
         "create or replace temp table wf_affected as "
@@ -82,7 +88,7 @@ def apply(connection: duckdb.DuckDBPyConnection, records: str, config: MatchConf
 
 
 def _derive_arrived(connection: duckdb.DuckDBPyConnection, records: str, config: MatchConfig) -> None:
-    """Append the features of what arrived to `wf_delta`, in chunks: normalisation happens outside the database."""
+    """Append the features of what arrived to `wf_fresh`, in chunks: normalisation happens outside the database."""
     chunks = connection.execute("select coalesce(max(chunk), -1) from wf_arrived").fetchall()[0][0]
     for chunk in range(int(chunks) + 1):
         table = connection.execute(
@@ -93,4 +99,4 @@ def _derive_arrived(connection: duckdb.DuckDBPyConnection, records: str, config:
             where a.chunk = {chunk} order by a.record_key
             """
         ).to_arrow_table()
-        derive(connection, table, "wf_delta", config)
+        derive(connection, table, "wf_fresh", config)

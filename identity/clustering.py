@@ -1,7 +1,7 @@
 """Weighted edges → clusters, the same whatever the order of the input.
 
 Records joined by edges form components. A component in which nothing contradicts is one person as it stands. In the
-others the two groups with the highest mean weight between them are joined first, again and again, while that mean
+others the two parts with the highest mean weight between them are joined first, again and again, while that mean
 speaks for one person and no constraint forbids it: never-links, one record per source, the size cap. Always-links come
 first of all. Every edge that would have joined but did not is recorded with its reason. Records are numbers here, in
 the order of their keys; this module does no I/O.
@@ -100,7 +100,8 @@ def _repeats(component: Array, source: Array) -> Array:
 
     known = source >= 0
     pairs, counts = np.unique(np.stack([component[known], source[known]]), axis=1, return_counts=True)
-    return pairs[0][counts > 1]
+    repeated: Array = pairs[0][counts > 1]
+    return repeated
 
 
 def _differs(component: Array, signature: Array) -> Array:
@@ -150,12 +151,11 @@ def _grouped(links: Array, component: Array, tense: Array) -> dict[int, list[tup
 
 @dataclass
 class _Between:
-    """What is known between two groups: weights of the scored pairs, and whether joining is forbidden by a person."""
+    """The weights of the scored pairs between two parts."""
 
     total: float = 0.0
     pairs: int = 0
     best: float = -1e9
-    forbidden: bool = False
 
     def add(self, weight: float) -> None:
         self.total += max(-_CLIP, min(_CLIP, weight))
@@ -166,7 +166,6 @@ class _Between:
         self.total += other.total
         self.pairs += other.pairs
         self.best = max(self.best, other.best)
-        self.forbidden = self.forbidden or other.forbidden
 
     @property
     def mean(self) -> float:
@@ -174,7 +173,12 @@ class _Between:
 
 
 class _Groups:
-    """The groups of one component while they are joined; a group's name is its smallest record."""
+    """The groups of one component while they are joined.
+
+    Evidence is weighed between parts, records that evidence has joined. A group is one part, or several that a person's
+    always-link ties together: what speaks for joining one of them is not drowned by the others. Constraints hold for
+    groups. Parts and groups are named by their smallest record.
+    """
 
     def __init__(
         self,
@@ -184,58 +188,58 @@ class _Groups:
         never: list[tuple[int, int]],
         config: MatchConfig,
     ) -> None:
-        self.graph, self.config, self.never = graph, config, never
+        self.graph, self.config = graph, config
+        self.part = {record: record for record in records}
+        self.in_part = {record: [record] for record in records}
+        self.between: dict[int, dict[int, _Between]] = defaultdict(dict)
         self.of = {record: record for record in records}
         self.members = {record: [record] for record in records}
         self.sources = {r: {int(graph.source[r])} if graph.source[r] >= 0 else set() for r in records}
-        self.between: dict[int, dict[int, _Between]] = defaultdict(dict)
+        self.forbidden: dict[int, set[int]] = defaultdict(set)
+        for a, b in never:
+            self.forbidden[a].add(b)
+            self.forbidden[b].add(a)
         for a, b in sorted(always):
-            if self.of[a] != self.of[b]:
-                self._merge(self.of[a], self.of[b])
+            self._tie(a, b)
 
     def join(self, positions: list[int]) -> None:
-        """Join groups, highest mean weight first, until no joining is left that the data and the constraints allow."""
+        """Join parts, highest mean weight first, until no joining is left that the data and the constraints allow."""
         for position in positions:
-            a, b = self.of[int(self.graph.a[position])], self.of[int(self.graph.b[position])]
-            if a != b:
-                self._link(a, b).add(float(self.graph.weight[position]))
-        for a, b in self.never:
-            if self.of[a] != self.of[b]:
-                self._link(self.of[a], self.of[b]).forbidden = True
+            a, b = int(self.graph.a[position]), int(self.graph.b[position])
+            self._link(a, b).add(float(self.graph.weight[position]))
         heap = [(-link.mean, -link.best, a, b) for a in self.between for b, link in self.between[a].items() if a < b]
         heapq.heapify(heap)
         while heap:
             mean, best, a, b = heapq.heappop(heap)
             link = self.between.get(a, {}).get(b)
-            if link is None or (-mean, -best) != (link.mean, link.best) or not self._allowed(a, b, link):
+            if link is None or (-mean, -best) != (link.mean, link.best) or not self._speaks(link) or self._reason(a, b):
                 continue
-            kept = self._merge(a, b)
+            kept = self._unite(a, b)
             for other, link in self.between[kept].items():
-                first, second = min(kept, other), max(kept, other)
-                heapq.heappush(heap, (-link.mean, -link.best, first, second))
+                heapq.heappush(heap, (-link.mean, -link.best, min(kept, other), max(kept, other)))
 
     def refusals(self, positions: list[int]) -> list[tuple[int, str]]:
         """Edges that spoke for joining and stayed between two groups, with the reason."""
         found = []
         for position in positions:
-            a, b = self.of[int(self.graph.a[position])], self.of[int(self.graph.b[position])]
-            if a != b and self.graph.weight[position] >= self.config.join_weight:
-                found.append((position, self._reason(a, b, self.between[a][b]) or CONTRADICTED))
+            a, b = int(self.graph.a[position]), int(self.graph.b[position])
+            if self.of[a] != self.of[b] and self.graph.weight[position] >= self.config.join_weight:
+                found.append((position, self._reason(a, b) or CONTRADICTED))
         return found
 
-    def _allowed(self, a: int, b: int, link: _Between) -> bool:
-        return (
-            link.mean >= self.config.join_weight
-            and link.best >= self.config.join_weight
-            and not self._reason(a, b, link)
-        )
+    def _speaks(self, link: _Between) -> bool:
+        return link.mean >= self.config.join_weight and link.best >= self.config.join_weight
 
-    def _reason(self, a: int, b: int, link: _Between) -> str | None:
-        if link.forbidden:
+    def _reason(self, a: int, b: int) -> str | None:
+        """Why the groups of two records may not be joined, if so."""
+        one, other = self.of[a], self.of[b]
+        if one == other:
+            return None
+        if not self.forbidden[one].isdisjoint(self.members[other]):
             return NEVER
-        if self.sources[a] & self.sources[b]:
+        if self.sources[one] & self.sources[other]:
             return ONE_PER_SOURCE
-        if len(self.members[a]) + len(self.members[b]) > self.config.cluster_cap:
+        if len(self.members[one]) + len(self.members[other]) > self.config.cluster_cap:
             return TOO_LARGE
         return None
 
@@ -245,19 +249,31 @@ class _Groups:
             link = self.between[a][b] = self.between[b][a] = _Between()
         return link
 
-    def _merge(self, a: int, b: int) -> int:
+    def _unite(self, a: int, b: int) -> int:
+        """Make one part of two, and one group of theirs; returns the part's name."""
+        self._tie(a, b)
         kept, gone = min(a, b), max(a, b)
+        for record in self.in_part[gone]:
+            self.part[record] = kept
+        self.in_part[kept] += self.in_part.pop(gone)
+        self.between[kept].pop(gone, None)
+        for other, link in self.between.pop(gone, {}).items():
+            if other != kept:
+                del self.between[other][gone]
+                self._link(kept, other).absorb(link)
+        return kept
+
+    def _tie(self, a: int, b: int) -> None:
+        """Make one group of the groups of two records."""
+        one, other = self.of[a], self.of[b]
+        if one == other:
+            return
+        kept, gone = min(one, other), max(one, other)
         for record in self.members[gone]:
             self.of[record] = kept
         self.members[kept] += self.members.pop(gone)
         self.sources[kept] |= self.sources.pop(gone)
-        self.between[kept].pop(gone, None)
-        for other, link in self.between.pop(gone, {}).items():
-            if other == kept:
-                continue
-            del self.between[other][gone]
-            self._link(kept, other).absorb(link)
-        return kept
+        self.forbidden[kept] |= self.forbidden.pop(gone, set())
 
 
 @dataclass

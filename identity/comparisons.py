@@ -27,6 +27,7 @@ class Level:
     h: float
     u_is: Literal["learned", "scaled", "fixed"] = "learned"
     rarity: str | None = None  # column whose frequency scales the weight of an agreement
+    slip: bool = False  # a miswritten first level: never stronger evidence than the first
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,14 @@ FAMILY = Comparison(
     missing=f"{_missing('family')} or ({_SWAPPED})",
     levels=(
         Level("same last name", "family_l = family_r", 0.9, 0.001, 0.75, rarity="family"),
-        Level("last names differ by a slip", f"{_slip('family')} or {_alike('family', 0.93)}", 0.05, 0.001, 0.03),
+        Level(
+            "last names differ by a slip",
+            f"{_slip('family')} or {_alike('family', 0.93)}",
+            0.05,
+            0.001,
+            0.03,
+            slip=True,
+        ),
         Level(
             "one last name is part of the other",
             "(contains(family_l, ' ') or contains(family_r, ' ')) "
@@ -163,6 +171,7 @@ EMAIL = Comparison(
             0.000005,
             0.002,
             "scaled",
+            slip=True,
         ),
         Level("different mail addresses", "ELSE", 0.25, 0.99999, 0.978),
     ),
@@ -174,7 +183,7 @@ PHONE = Comparison(
     missing=_missing("phone"),
     levels=(
         Level("same phone", "phone_l = phone_r", 0.75, 0.000005, 0.3, "scaled"),
-        Level("phones differ by a slip", _digits_slip("phone", 7, 5), 0.02, 0.00001, 0.005, "fixed"),
+        Level("phones differ by a slip", _digits_slip("phone", 7, 5), 0.02, 0.00001, 0.005, "fixed", slip=True),
         Level("different phones", "ELSE", 0.23, 0.99998, 0.695),
     ),
 )
@@ -232,6 +241,7 @@ BIRTH = Comparison(
             0.0012,
             0.003,
             "fixed",
+            slip=True,
         ),
         Level(
             "birth dates agree in the year or in the day and month",
@@ -252,7 +262,9 @@ NATIONAL_ID = Comparison(
     missing=_missing("national_id"),
     levels=(
         Level("same national id", "national_id_l = national_id_r", 0.9, 0.000002, 0.002, "scaled"),
-        Level("national ids differ by a slip", _digits_slip("national_id", 4, 4), 0.05, 0.00002, 0.001, "fixed"),
+        Level(
+            "national ids differ by a slip", _digits_slip("national_id", 4, 4), 0.05, 0.00002, 0.001, "fixed", slip=True
+        ),
         Level("different national ids", "ELSE", 0.05, 0.99997, 0.997),
     ),
     personal=True,
@@ -264,7 +276,7 @@ PERSON = (GIVEN, FAMILY, EMAIL, PHONE, ADDRESS, BIRTH, NATIONAL_ID)
 def extra(column: str, kind: str) -> Comparison:
     """A comparison for a column of the user's own: `exact`, or `text` where a slip is forgiven."""
     same = Level(f"same {column}", f"{column}_l = {column}_r", 0.85, 0.05, 0.3, rarity=column)
-    slip = Level(f"{column} differs by a slip", _alike(column, 0.9), 0.07, 0.02, 0.05)
+    slip = Level(f"{column} differs by a slip", _alike(column, 0.9), 0.07, 0.02, 0.05, slip=True)
     other = Level(f"different {column}", "ELSE", 0.1, 0.93, 0.65)
     levels = (same, slip, other) if kind == "text" else (same, other)
     return Comparison(column, (column, f"tf_{column}"), _missing(column), levels)

@@ -46,7 +46,7 @@ def assign(connection: duckdb.DuckDBPyConnection, run: Run) -> dict[str, int]:
         with counted as (
             select label, count(*) as records, count(former) as known, count(distinct former) as formers,
                 any_value(former) as profile_id
-            from wf_members group by label
+            from wf_members where label is not null group by label
         ),
         held as (select former as profile_id, count(distinct coalesce(label, '')) as clusters from wf_members
                  where former is not null group by former)
@@ -118,7 +118,15 @@ def _assign_others(connection: duckdb.DuckDBPyConnection) -> Assignment:
                 counts[profile] += 1
         return sorted(counts, key=lambda profile: (-counts[profile], profile))
 
-    return stable_ids.assign(clusters, former, age=dict(ages), restorable=restorable, new_id=new_profile_id, gone=gone)
+    return stable_ids.assign(
+        clusters,
+        former,
+        age=dict(ages),
+        restorable=restorable,
+        new_id=new_profile_id,
+        gone=gone,
+        late=_late(connection, sorted(former)),
+    )
 
 
 def _once_held(connection: duckdb.DuckDBPyConnection, records: list[str]) -> dict[str, list[str]]:
@@ -140,6 +148,26 @@ def _once_held(connection: duckdb.DuckDBPyConnection, records: list[str]) -> dic
     for record, profile in rows:
         found[record].append(profile)
     return found
+
+
+def _late(connection: duckdb.DuckDBPyConnection, records: list[str]) -> set[str]:
+    """Records that came to their profile with the last merge into it or afterwards."""
+    connection.register("arriving", pa.table({"record_key": pa.array(records, pa.string())}))
+    rows = connection.execute(
+        """
+        with merges as (
+            select p.merged_into as profile_id, max(h.to_seq) as seq
+            from identity.profiles as p join identity.state_history as h using (profile_id)
+            where p.status = 'merged' group by p.merged_into
+        )
+        select h.record_key from identity.state_history as h
+        semi join arriving using (record_key)
+        join merges as m using (profile_id)
+        where h.to_seq is null and h.from_seq >= m.seq
+        """
+    ).fetchall()
+    connection.unregister("arriving")
+    return {record for (record,) in rows}
 
 
 def _write(connection: duckdb.DuckDBPyConnection, run: Run, assignment: Assignment) -> None:

@@ -160,11 +160,25 @@ def prior_shares(comparison: Comparison, records: int) -> Shares:
     """The shares a comparison starts from, with `scaled` ones brought to the size of the table."""
     scale = 10_000 / max(records, 100)
     u = [max(level.u * scale, 1e-9) if level.u_is == "scaled" else level.u for level in comparison.levels]
-    return Shares(
+    shares = Shares(
         normalised([level.m for level in comparison.levels]),
         normalised(u, keep_last=False),
         normalised([level.h for level in comparison.levels]),
     )
+    return ordered(comparison, shares)
+
+
+def ordered(comparison: Comparison, shares: Shares) -> Shares:
+    """The same shares, a slip nowhere stronger evidence than the agreement it is a slip of.
+
+    Rare levels are seen so seldom among strangers and housemates that their shares there would be taken for nothing.
+    """
+    u, h = list(shares.u), list(shares.h)
+    for place, level in enumerate(comparison.levels):
+        if level.slip:
+            for other in (u, h):
+                other[place] = max(other[place], other[0] * shares.m[place] / shares.m[0])
+    return Shares(shares.m, normalised(u, keep_last=False), normalised(h, keep_last=False))
 
 
 def normalised(values: list[float], *, keep_last: bool = True) -> tuple[float, ...]:

@@ -45,13 +45,15 @@ def resolve_records(
     *,
     progress: Progress | None = None,
     renew_model: bool = False,
+    rebuild: bool = False,
 ) -> Outcome:
     """Resolve the table `records` (columns as in `intermediate.int_source_records`) into `identity.identity_map`.
 
-    Unchanged input does no matching and no model work. `renew_model` trains anew and scores everything again.
+    Unchanged input does no matching and no model work. `renew_model` trains anew and scores everything again; `rebuild`
+    scores everything again with the model in force. Both keep profile ids.
     """
     tell = progress or (lambda message: None)
-    found = changes.detect(connection, records, config)
+    found = changes.detect(connection, records, config, rebuild=rebuild)
     model = model_store.active(connection)
     renew = renew_model or model is None or model_store.is_outgrown(model, found.records, config)
     decided = _decisions_changed(connection)

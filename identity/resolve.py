@@ -98,7 +98,6 @@ def _memory(threads: int, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnecti
                 "memory_limit": memory_limit,
                 "temp_directory": spill,
                 "max_temp_directory_size": "50GB",
-                "TimeZone": "UTC",
                 "autoinstall_known_extensions": False,
             },
         )

@@ -43,14 +43,18 @@ def resolve(
     progress: Progress | None = None,
     config: MatchConfig = PIPELINE,
     renew_model: bool = False,
+    rebuild: bool = False,
 ) -> IdentityReport:
-    """Bring the identity tables up to date with the intermediate ones; `now` is the data's now."""
+    """Bring the identity tables up to date with the intermediate ones; `now` is the data's now.
+
+    `renew_model` and `rebuild` are those of `resolution.resolve_records`.
+    """
     run = Run(run_id, now)
     connection.execute("begin transaction")
     try:
         state.prepare(connection, config)
         outcome = resolution.resolve_records(
-            connection, RECORDS, config, run, progress=progress, renew_model=renew_model
+            connection, RECORDS, config, run, progress=progress, renew_model=renew_model, rebuild=rebuild
         )
         events = dict(outcome.events)
         inputs = _fingerprints(connection)

@@ -8,7 +8,7 @@ twice; a split-off part that once was a profile of its own gets that id back whe
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -40,46 +40,64 @@ def assign(
     restorable: Callable[[list[str]], Iterable[str]],
     new_id: Callable[[], str],
     gone: Mapping[str, str] | None = None,
+    late: Collection[str] = (),
 ) -> Assignment:
     """Give every cluster a profile id.
 
     `clusters`: name (smallest record key) → record keys. `former`: record key → profile id it had; all records of every
     id mentioned must be among the clusters or in `gone` (deleted record → id). `age`: id → creation sequence, smaller
-    is older. `restorable` names, best first, merged ids that once held these records.
+    is older. `restorable` names, best first, merged ids that once held these records. `late` are records that came to
+    their id with or after the last merge into it: when that merge comes undone, they have no say in who keeps it.
     """
     members = {name: sorted(records) for name, records in clusters.items()}
     overlap = {name: Counter(former[r] for r in records if r in former) for name, records in members.items()}
-    claims = sorted(
-        (-count, age[profile], profile, name) for name, counts in overlap.items() for profile, count in counts.items()
-    )
+    lost = {name: tuple(restorable(records)) if overlap[name] else () for name, records in members.items()}
+    claims = _claims(members, former, overlap, lost=lost, late=set(late), age=age)
     result = Assignment()
     owner: dict[str, str] = {}
-    for _, _, profile, name in claims:
+    for profile, name in claims:
         if name not in result.profile and profile not in owner:
             result.profile[name] = profile
             owner[profile] = name
-    _name_the_rest(result, members, overlap, owner, restorable=restorable, new_id=new_id)
+    _name_the_rest(result, overlap, owner, lost, new_id)
     _tell(result, overlap, owner, age, gone or {})
     return result
 
 
+def _claims(
+    members: Mapping[str, list[str]],
+    former: Mapping[str, str],
+    overlap: Mapping[str, Counter[str]],
+    *,
+    lost: Mapping[str, tuple[str, ...]],
+    late: set[str],
+    age: Mapping[str, int],
+) -> list[tuple[str, str]]:
+    """(id, cluster) in the order in which claims are granted."""
+    claimants = Counter(profile for counts in overlap.values() for profile in counts)
+    undone = {profile for name, counts in overlap.items() if lost[name] for profile in counts if claimants[profile] > 1}
+    ranked = []
+    for name, counts in overlap.items():
+        senior = Counter(former[r] for r in members[name] if r in former and r not in late)
+        for profile, count in counts.items():
+            weight = senior[profile] if profile in undone else count
+            ranked.append((-weight, -count, age[profile], profile, name))
+    return [(profile, name) for *_, profile, name in sorted(ranked)]
+
+
 def _name_the_rest(
     result: Assignment,
-    members: Mapping[str, list[str]],
     overlap: Mapping[str, Counter[str]],
     owner: dict[str, str],
-    *,
-    restorable: Callable[[list[str]], Iterable[str]],
+    lost: Mapping[str, tuple[str, ...]],
     new_id: Callable[[], str],
 ) -> None:
     """Clusters that won no id: an id they once had, else a new one."""
-    for name in sorted(members):
+    for name in sorted(overlap):
         if name in result.profile:
             continue
         origin = tuple(sorted(overlap[name]))
-        again = (
-            next((profile for profile in restorable(members[name]) if profile not in owner), None) if origin else None
-        )
+        again = next((profile for profile in lost[name] if profile not in owner), None)
         profile = again or new_id()
         result.profile[name] = profile
         owner[profile] = name

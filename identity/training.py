@@ -20,7 +20,7 @@ from identity.comparisons import Comparison
 from identity.config import MatchConfig
 from identity.features import people
 from identity.matching import scored
-from identity.model import Model, Shares, prior_model, prior_shares
+from identity.model import Model, Shares, ordered, prior_model, prior_shares
 from identity.rules import RULES, Limits
 
 if TYPE_CHECKING:
@@ -237,11 +237,11 @@ def _expectation_maximisation(model: Model, by_rule: dict[int, Patterns], rounds
             m[name], h[name] = new_m, new_h
         if moved < 1e-4:
             break
-    shares_of = {
+    found = {
         c.name: Shares(tuple(map(float, m[c.name])), model.shares[c.name].u, tuple(map(float, h[c.name])))
         for c in listed
     }
-    return replace(model, shares=shares_of)
+    return replace(model, shares={c.name: ordered(c, found[c.name]) for c in listed})
 
 
 def _responsibilities(
