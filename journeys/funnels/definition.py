@@ -6,7 +6,8 @@ Semantics, exactly:
 - The window is a hard time box from step 1 of an attempt. Later steps come strictly later than the step before.
 - `ordered`: other touchpoints may lie between steps. `strict`: steps follow each other directly. `any`: the steps may
   come in any order; step n then means n different steps done within the window of the first of them.
-- Every step-1 touchpoint starts an attempt; the attempt that gets furthest counts, the earliest of equals.
+- Every step-1 touchpoint starts an attempt. The attempt that gets furthest counts; of equals the first to get there,
+  and of those the one that started last, so that time to convert is measured on the shortest way.
 - An exclusion removes a unit from the whole funnel when, in the attempt that counts, an excluded touchpoint lies after
   step `after` and before step `before` (before the end of the window when that step was not reached).
 - Breakdown: the property's value at the first step, at the last step reached, or at a given step (then only units that

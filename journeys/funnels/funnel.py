@@ -1,7 +1,8 @@
 """Counts a funnel: who gets how far, how long it takes, by which property.
 
-For every step the position of its next occurrence is known for every touchpoint (one backward pass each); an attempt
-follows these pointers. All attempts advance together, so the work is a few passes over the arrays.
+All attempts advance together, one step at a time: each looks up the next touchpoint of the step. Attempts that arrive
+at the same touchpoint go on as one, the latest of them, which has most of the window left; so the work shrinks from
+step to step and is a few passes over the arrays.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from journeys.breaks import share
-from journeys.funnels.definition import Breakdown, Funnel
-from journeys.funnels.timeline import Flags, Ints, Names, Timeline, fetch, step_mask
+from journeys.funnels.definition import Breakdown, Funnel, Step
+from journeys.funnels.timeline import Flags, Ints, Names, Timeline, fetch, mask, matches
 from journeys.measures import Frozen, Measure, Query
 from journeys.scope import Scope
 
@@ -58,17 +59,18 @@ def count(connection: duckdb.DuckDBPyConnection, scope: Scope, funnel: Funnel) -
     funnel.checked()
     names = Names(connection)
     values: dict[str, Any] = {}
-    columns = {"steps": f"({step_mask(names, funnel.steps, values)})::integer"}
-    tests = [names.condition(exclusion.events, {}, values) for exclusion in funnel.exclusions]
+    steps, any_step = mask(names, funnel.steps, values)
+    columns = {"steps": steps}
+    tests = [matches(names, Step(events=exclusion.events), values) for exclusion in funnel.exclusions]
     for index, test in enumerate(tests):
         columns[f"excluded_{index}"] = f"({test})"
     groups: list[str] = []
     if funnel.breakdown:
-        groups = _values(connection, scope, funnel.breakdown.by)
+        groups = _values(connection, funnel.breakdown.by)
         values["groups"] = groups
         columns["property"] = f"coalesce(list_position($groups, t.{funnel.breakdown.by}::varchar), 0)::integer"
     everything = funnel.mode == "strict" or funnel.unit == "visit"
-    keep = None if everything else " or ".join([f"{columns['steps']} <> 0", *tests])
+    keep = None if everything else " or ".join([any_step, *tests])
     timeline, query = fetch(connection, scope, columns, values, keep=keep, visits=funnel.unit == "visit")
     attempts = _follow(timeline, funnel)
     attempts, excluded = _exclude(timeline, funnel, attempts)
@@ -76,7 +78,7 @@ def count(connection: duckdb.DuckDBPyConnection, scope: Scope, funnel: Funnel) -
     result = _results(timeline, attempts, names_of_steps)
     started = int((attempts.reached >= 1).sum())
     whole = attempts.at[attempts.reached == len(funnel.steps)]
-    spans = timeline.time[whole.max(axis=1)] - timeline.time[whole.min(axis=1)] if len(whole) else np.empty(0)
+    spans = timeline.time[whole[:, -1]] - timeline.time[whole[:, 0]]
     return FunnelResult(
         steps=result,
         conversion=share(len(whole), started, "share of units", "funnel"),
@@ -89,85 +91,76 @@ def count(connection: duckdb.DuckDBPyConnection, scope: Scope, funnel: Funnel) -
 
 def _follow(timeline: Timeline, funnel: Funnel) -> _Attempts:
     window = int(funnel.window.total_seconds() * 1_000_000)
-    mask = timeline.columns["steps"]
+    matched = timeline.columns["steps"]
+    count_of_steps = len(funnel.steps)
     if funnel.mode == "any":
-        return _any_order(timeline, mask, len(funnel.steps), window)
-    starts = np.flatnonzero(mask & 1)
-    at = np.full((len(starts), len(funnel.steps)), -1, dtype=np.int64)
-    at[:, 0] = starts
-    alive = np.arange(len(starts))
-    position = starts
-    for step in range(1, len(funnel.steps)):
-        following = _next_strict if funnel.mode == "strict" else _next_later
-        found = following(timeline, mask, step, position)
-        begin = starts[alive]
-        valid = found >= 0
-        valid[valid] &= timeline.unit[found[valid]] == timeline.unit[begin[valid]]
-        valid[valid] &= timeline.time[found[valid]] - timeline.time[begin[valid]] <= window
-        alive, position = alive[valid], found[valid]
-        at[alive, step] = position
-        if len(alive) == 0:
-            break
-    return _furthest(timeline, starts, at)
+        return _any_order(timeline, matched, count_of_steps, window)
+    chains = [np.flatnonzero(matched & 1)[:, None]]
+    for step in range(1, count_of_steps):
+        chain, places = chains[-1], np.flatnonzero(matched & (1 << step))
+        which, place = _meetings(timeline, chain[:, -1], places)
+        begin = chain[which, 0]
+        valid = timeline.unit[place] == timeline.unit[begin]
+        valid &= timeline.time[place] - timeline.time[begin] <= window
+        if funnel.mode == "strict":
+            valid &= place == chain[which, -1] + 1
+        chains.append(np.column_stack([chain[which[valid]], place[valid]]))
+    return _furthest(timeline, chains)
 
 
-def _next_later(timeline: Timeline, mask: NDArray[Any], step: int, position: Ints) -> Ints:
-    """Position of the first touchpoint of `step` that is strictly later than each `position`; -1 at the end."""
-    places = np.flatnonzero(mask & (1 << step))
-    if len(places) == 0:
-        return np.full(len(position), -1, dtype=np.int64)
-    following = np.append(places, -1)[np.searchsorted(places, position, side="right")]
-    # Touchpoints of one moment are not later than each other: move on past them.
-    while True:
-        tied = (following >= 0) & (timeline.unit[following] == timeline.unit[position])
-        tied &= timeline.time[following] <= timeline.time[position]
-        if not tied.any():
-            return following
-        following[tied] = np.append(places, -1)[np.searchsorted(places, following[tied], side="right")]
+def _meetings(timeline: Timeline, position: Ints, places: Ints) -> tuple[Ints, Ints]:
+    """Pairs (index into `position`, place): the first place after a position when no other position lies between."""
+    which = np.searchsorted(timeline.rank[position], timeline.rank[places], side="left") - 1
+    near = which >= 0
+    near[1:] &= which[1:] != which[:-1]
+    return which[near], places[near]
 
 
-def _next_strict(timeline: Timeline, mask: NDArray[Any], step: int, position: Ints) -> Ints:
-    """The very next touchpoint where it is of `step` and strictly later; -1 otherwise."""
-    following = position + 1
-    inside = following < len(mask)
-    found = np.full(len(position), -1, dtype=np.int64)
-    candidates = following[inside]
-    fits = (mask[candidates] & (1 << step)) != 0
-    fits &= timeline.time[candidates] > timeline.time[position[inside]]
-    found[np.flatnonzero(inside)[fits]] = candidates[fits]
-    return found
+def _later(timeline: Timeline, places: Ints, position: Ints) -> Ints:
+    """The first of `places` later than each `position`; -1 where there is none."""
+    following = np.searchsorted(timeline.rank[places], timeline.rank[position], side="right")
+    return np.append(places, -1)[following]
 
 
-def _any_order(timeline: Timeline, mask: NDArray[Any], steps: int, window: int) -> _Attempts:
+def _furthest(timeline: Timeline, chains: list[Ints]) -> _Attempts:
+    """Of every unit the chain that got furthest, of equals the first to get there."""
+    steps = len(chains)
+    taken = np.zeros(timeline.units, dtype=bool)
+    units, reached, rows = [], [], []
+    for chain in reversed(chains):
+        unit = timeline.unit[chain[:, 0]]
+        first = np.append(True, unit[1:] != unit[:-1])[: len(unit)] & ~taken[unit]
+        taken[unit[first]] = True
+        units.append(unit[first])
+        reached.append(np.full(int(first.sum()), chain.shape[1], dtype=np.int64))
+        rows.append(np.pad(chain[first], ((0, 0), (0, steps - chain.shape[1])), constant_values=-1))
+    return _Attempts(np.concatenate(units), np.concatenate(reached), np.concatenate(rows))
+
+
+def _any_order(timeline: Timeline, matched: NDArray[Any], steps: int, window: int) -> _Attempts:
     """Every matching touchpoint opens a window; the steps seen in it are put in order of time."""
-    starts = np.flatnonzero(mask)
+    starts = np.flatnonzero(matched)
     at = np.full((len(starts), steps), -1, dtype=np.int64)
     for step in range(steps):
-        places = np.flatnonzero(mask & (1 << step))
+        places = np.flatnonzero(matched & (1 << step))
         if len(places) == 0:
             continue
         found = np.append(places, -1)[np.searchsorted(places, starts, side="left")]
         valid = found >= 0
-        valid[valid] &= timeline.unit[found[valid]] == timeline.unit[starts[valid]]
-        valid[valid] &= timeline.time[found[valid]] - timeline.time[starts[valid]] <= window
+        valid &= timeline.unit[found] == timeline.unit[starts]
+        valid &= timeline.time[found] - timeline.time[starts] <= window
         at[valid, step] = found[valid]
-    ordered = np.sort(np.where(at < 0, np.iinfo(np.int64).max, at), axis=1)
-    return _furthest(timeline, starts, np.where(ordered == np.iinfo(np.int64).max, -1, ordered))
-
-
-def _furthest(timeline: Timeline, starts: Ints, at: Ints) -> _Attempts:
-    """Of every unit the attempt that gets furthest, the earliest of equals. `starts` are in order of units and time."""
-    reached = (at >= 0).sum(axis=1)
-    unit = timeline.unit[starts]
-    if len(unit) == 0:
-        return _Attempts(unit, reached, at)
-    firsts = np.flatnonzero(np.append(True, unit[1:] != unit[:-1]))
-    best = np.maximum.reduceat(reached, firsts)
-    is_best = reached == np.repeat(best, np.diff(np.append(firsts, len(unit))))
-    candidates = np.flatnonzero(is_best)
-    _, first_of_unit = np.unique(unit[candidates], return_index=True)
-    chosen = candidates[first_of_unit]
-    return _Attempts(unit[chosen], reached[chosen], at[chosen])
+    never = np.iinfo(np.int64).max
+    ordered = np.sort(np.where(at < 0, never, at), axis=1)
+    reached = (ordered < never).sum(axis=1)
+    chains = []
+    for level in range(1, steps + 1):
+        chain = ordered[reached >= level, :level]
+        # Of windows that are complete at the same touchpoint the latest one took the shortest way.
+        last = chain[:, -1]
+        latest = np.append(last[1:] != last[:-1], True)[: len(last)]
+        chains.append(chain[latest])
+    return _furthest(timeline, chains)
 
 
 def _exclude(timeline: Timeline, funnel: Funnel, attempts: _Attempts) -> tuple[_Attempts, int]:
@@ -177,30 +170,16 @@ def _exclude(timeline: Timeline, funnel: Funnel, attempts: _Attempts) -> tuple[_
     for index, exclusion in enumerate(funnel.exclusions):
         places = np.flatnonzero(timeline.columns[f"excluded_{index}"])
         begun = np.flatnonzero(attempts.reached >= exclusion.after)
-        if len(places) == 0 or len(begun) == 0:
+        if len(begun) == 0:
             continue
         begin = attempts.at[begun, exclusion.after - 1]
         finish = attempts.at[begun, exclusion.before - 1]
         limit = np.where(finish >= 0, timeline.time[finish], timeline.time[attempts.at[begun, 0]] + window + 1)
-        found = np.append(places, -1)[np.searchsorted(places, begin, side="right")]
-        found = _past(timeline, places, found, begin)
+        found = _later(timeline, places, begin)
         hit = (found >= 0) & (timeline.unit[found] == timeline.unit[begin]) & (timeline.time[found] < limit)
         struck[begun[hit]] = True
     kept = ~struck
     return _Attempts(attempts.unit[kept], attempts.reached[kept], attempts.at[kept]), int(struck.sum())
-
-
-def _past(timeline: Timeline, places: Ints, found: Ints, begin: Ints) -> Ints:
-    """Moves `found` on to places strictly later than `begin`."""
-    while True:
-        tied = (
-            (found >= 0)
-            & (timeline.unit[found] == timeline.unit[begin])
-            & (timeline.time[found] <= timeline.time[begin])
-        )
-        if not tied.any():
-            return found
-        found[tied] = np.append(places, -1)[np.searchsorted(places, found[tied], side="right")]
 
 
 def _results(
@@ -232,19 +211,16 @@ def _median(spans: NDArray[Any]) -> Measure:
     return Measure(value=value, n=len(spans), unit="seconds", query="funnel")
 
 
-def _values(connection: duckdb.DuckDBPyConnection, scope: Scope, column: str) -> list[str]:
-    """The values of a property with most touchpoints."""
+def _values(connection: duckdb.DuckDBPyConnection, column: str) -> list[str]:
+    """The values of a property with most touchpoints; what is rarer counts as `other`."""
     sql = f"""
-        with {{people}}
-        select t.{column}::varchar as value
-        from marts.touchpoints as t
-        inner join people using (profile_id)
-        where t.{column} is not null and t.occurred_at >= $since and t.occurred_at <= $until
+        select {column}::varchar as value from marts.touchpoints
+        where {column} is not null
         group by value
         order by count(*) desc, value
         limit {MOST_GROUPS}
     """
-    return [row["value"] for row in scope.fetch(connection, sql)[0]]
+    return [row[0] for row in connection.execute(sql).fetchall()]
 
 
 def _grouped(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from journeys.breaks import share
 from journeys.funnels.definition import Paths
-from journeys.funnels.timeline import Ints, Names, Timeline, fetch
+from journeys.funnels.timeline import Ints, Names, Timeline, fetch, matches
 from journeys.measures import Frozen, Measure, Query
 from journeys.scope import Scope
 
@@ -52,17 +52,17 @@ class PathsResult(Frozen):
 def count(connection: duckdb.DuckDBPyConnection, scope: Scope, question: Paths) -> PathsResult:
     """Paths of the people in scope."""
     question.checked()
-    kinds = _kinds(connection, scope, question.hide)
+    kinds = _kinds(connection, question.hide)
     names, values = Names(connection), dict[str, Any]()
     anchors = {
-        key: f"({names.condition(step.events, step.where, values)})"
+        key: f"({matches(names, step, values)})"
         for key, step in (("start_anchor", question.start), ("end_anchor", question.end))
         if step is not None
     }
     values["kinds"] = kinds
-    columns = {"kind": "coalesce(list_position($kinds, t.touchpoint_type), 0)::integer", **anchors}
-    keep = " or ".join(["list_contains($kinds, t.touchpoint_type)", *anchors.values()])
+    columns = {"kind": "coalesce(list_position($kinds, t.touchpoint_type), 0)::usmallint", **anchors}
     visits = question.unit == "visit"
+    keep = " or ".join(["list_contains($kinds, t.touchpoint_type)", *anchors.values()]) if question.hide else None
     timeline, query = fetch(connection, scope, columns, values, keep=None if visits else keep, visits=visits)
     timeline = _thin(timeline, collapse=question.collapse)
     matrix, ended, anchored = _sequences(timeline, question)
@@ -75,17 +75,9 @@ def count(connection: duckdb.DuckDBPyConnection, scope: Scope, question: Paths) 
     )
 
 
-def _kinds(connection: duckdb.DuckDBPyConnection, scope: Scope, hidden: tuple[str, ...]) -> list[str]:
-    sql = """
-        with {people}
-        select t.touchpoint_type as kind
-        from marts.touchpoints as t
-        inner join people using (profile_id)
-        where t.occurred_at >= $since and t.occurred_at <= $until
-        group by kind
-        order by kind
-    """
-    return [row["kind"] for row in scope.fetch(connection, sql)[0] if row["kind"] not in hidden]
+def _kinds(connection: duckdb.DuckDBPyConnection, hidden: tuple[str, ...]) -> list[str]:
+    rows = connection.execute("select distinct touchpoint_type from marts.touchpoints order by 1").fetchall()
+    return [row[0] for row in rows if row[0] not in hidden]
 
 
 def _thin(timeline: Timeline, *, collapse: bool) -> Timeline:
@@ -95,7 +87,8 @@ def _thin(timeline: Timeline, *, collapse: bool) -> Timeline:
     for name in ("start_anchor", "end_anchor"):
         if name in timeline.columns:
             kept |= timeline.columns[name].astype(bool)
-    timeline = _pick(timeline, kept)
+    if not kept.all():
+        timeline = _pick(timeline, kept)
     if collapse and len(timeline.unit):
         kind = timeline.columns["kind"]
         same = (kind[1:] == kind[:-1]) & (timeline.unit[1:] == timeline.unit[:-1])
@@ -109,7 +102,7 @@ def _thin(timeline: Timeline, *, collapse: bool) -> Timeline:
 
 def _pick(timeline: Timeline, kept: NDArray[Any]) -> Timeline:
     columns = {name: column[kept] for name, column in timeline.columns.items()}
-    return Timeline(timeline.unit[kept], timeline.time[kept], columns, timeline.units)
+    return Timeline(timeline.unit[kept], timeline.time[kept], timeline.rank[kept], columns, timeline.units)
 
 
 def _sequences(timeline: Timeline, question: Paths) -> tuple[NDArray[Any], NDArray[Any], int]:
@@ -179,7 +172,7 @@ def _pack(matrix: NDArray[Any], ended: NDArray[Any], base: int) -> NDArray[Any]:
         packed: Ints = np.zeros(len(matrix), dtype=np.int64)
         for column in matrix.T:
             packed = packed * base + column
-        return packed * 2 + ended
+        return np.asarray(packed * 2 + ended, dtype=np.int64)
     _, numbers = np.unique(np.column_stack([matrix, ended]), axis=0, return_inverse=True)
     return np.asarray(numbers, dtype=np.int64).reshape(-1)
 

@@ -1,38 +1,44 @@
 """The transition graph: how often one type of touchpoint directly follows another, back edges included.
 
-One streaming pass over the physically ordered table. The pass itself counts whether the order holds; where it does
-not, the same question is asked again with an explicit order.
+Over everybody it is one streaming pass over the physically ordered table; for some people, a period, or a table that is
+not in order, the order is made explicit.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import itertools
+from typing import Literal
 
 import duckdb
 
 from journeys.breaks import share
+from journeys.funnels.timeline import EVERYBODY, VISIT_GAP, physically_ordered
 from journeys.measures import Frozen, Measure, Query
 from journeys.scope import Scope, traced
 
-# Streaming windows rely on the physical order of the table and cost little more than a scan.
+_Row = tuple[str, str | None, int]
+
+# Streaming windows rely on the physical order of the table and cost little more than a scan. They run on one thread,
+# so the table is cut into ranges of rows, each with the first row of the next one; persons and nodes become integers.
 STREAMED = """
-with steps as (
+select here, case when together then following end as following, count(*) as moves
+from (
     select
-        t.{node} as here,
-        t.occurred_at as moment,
-        t.profile_id as person,
-        lead(t.{node}) over () as following,
-        lead(t.occurred_at) over () as later,
-        lead(t.profile_id) over () as whose
-    from {source} as t
+        place,
+        here,
+        lead(here) over () as following,
+        lead(person) over () = person {within} as together
+    from (
+        select
+            rowid as place,
+            hash(profile_id) as person,
+            list_position($nodes, {node})::usmallint as here
+            {moment}
+        from marts.touchpoints
+        where rowid >= {first} and rowid <= {last}
+    )
 )
-select
-    here,
-    case when whose = person {within} then following end as following,
-    count(*) as moves,
-    count(*) filter (whose = person and later < moment) as backwards,
-    count(*) filter (whose is distinct from person) as ends
-from steps
+where place < {last}
 group by 1, 2
 """
 
@@ -43,22 +49,18 @@ with steps as (
         t.occurred_at as moment,
         lead(t.{node}) over person as following,
         lead(t.occurred_at) over person as later
-    from {source} as t
+    from marts.touchpoints as t
+    where t.occurred_at >= $since and t.occurred_at <= $until {whom}
     window person as (partition by t.profile_id order by t.occurred_at, t.touchpoint_id)
 )
-select here, case when true {within} then following end as following, count(*) as moves
+select here, case when {within} then following end as following, count(*) as moves
 from steps
 group by 1, 2
 """
 
-SOURCE = """(
-    select * from marts.touchpoints as p
-    where p.occurred_at >= $since and p.occurred_at <= $until {whom}
-)"""
-
 
 class Edge(Frozen):
-    """Direct moves from one node to another; `share` is of all moves out of `from_node`, `is_back` against the path."""
+    """Direct moves from one node to another; `share` is of all moves out of `from_node`."""
 
     from_node: str
     to_node: str | None
@@ -81,40 +83,61 @@ def graph(
     unit: Literal["person", "visit"] = "person",
 ) -> Graph:
     """The graph of the people in scope; for visits an edge does not cross a gap of more than 30 minutes."""
-    whom = (
-        "" if scope.relation == "marts.profiles" else f"and p.profile_id in (select profile_id from {scope.relation})"
-    )
-    source = SOURCE.replace("{whom}", whom) if whom or scope.since else "marts.touchpoints"
-    within = "and later - moment <= interval 30 minute" if unit == "visit" else ""
-
-    def ask(sql: str) -> tuple[list[tuple[Any, ...]], Query]:
-        text = sql.replace("{source}", source).replace("{node}", node).replace("{within}", within)
-        bound = {key: value for key, value in scope.parameters.items() if f"${key}" in text}
-        return connection.execute(text, bound or None).fetchall(), traced(text, bound, scope.relation)
-
-    rows, query = ask(STREAMED)
-    if sum(row[3] for row in rows) or sum(row[4] for row in rows) != _people(connection, scope, source):
-        rows, query = ask(ORDERED)
+    whole = scope.relation == EVERYBODY and scope.since is None and _holds_all(connection, scope)
+    ask = _streamed if whole and physically_ordered(connection) else _ordered
+    rows, query = ask(connection, scope, node, unit)
     out: dict[str, int] = {}
-    for row in rows:
-        out[row[0]] = out.get(row[0], 0) + int(row[2])
+    for here, _, moves in rows:
+        out[here] = out.get(here, 0) + moves
     edges = [
         Edge(
-            from_node=row[0],
-            to_node=row[1],
-            moves=Measure(value=int(row[2]), n=out[row[0]], unit="moves", query="transitions"),
-            share=share(int(row[2]), out[row[0]], "share of moves", "transitions"),
+            from_node=here,
+            to_node=following,
+            moves=Measure(value=moves, n=out[here], unit="moves", query="transitions"),
+            share=share(moves, out[here], "share of moves", "transitions"),
         )
-        for row in rows
+        for here, following, moves in rows
     ]
     edges.sort(key=lambda edge: (-(edge.moves.value or 0), edge.from_node, edge.to_node or ""))
     return Graph(edges=tuple(edges), queries={"transitions": query})
 
 
-def _people(connection: duckdb.DuckDBPyConnection, scope: Scope, source: str) -> int:
-    if source == "marts.touchpoints":
-        sql, bound = "select count(*) from marts.profiles where touchpoints > 0", {}
-    else:
-        sql, bound = f"select count(distinct t.profile_id) from {source} as t", scope.parameters
-    found = connection.execute(sql, bound or None).fetchone()
-    return int(found[0]) if found else 0
+def _streamed(connection: duckdb.DuckDBPyConnection, scope: Scope, node: str, unit: str) -> tuple[list[_Row], Query]:
+    nodes = [row[0] for row in connection.execute(f"select distinct {node} from marts.touchpoints").fetchall()]
+    visit = unit == "visit"
+    within = f"and lead(moment) over () - moment <= {VISIT_GAP}" if visit else ""
+    text = STREAMED.replace("{within}", within).replace("{node}", node)
+    text = text.replace("{moment}", ", epoch_us(occurred_at) as moment" if visit else "")
+    last, ranges = _extent(connection)
+    bounds = [round(last * index / ranges) for index in range(ranges + 1)]
+    parts = [
+        text.replace("{first}", str(first)).replace("{last}", str(final)) for first, final in itertools.pairwise(bounds)
+    ]
+    sql = f"select here, following, sum(moves)::bigint as moves from ({' union all '.join(parts)}) group by 1, 2"
+    values = {"nodes": nodes}
+    rows = connection.execute(sql, values).fetchall()
+    return (
+        [(nodes[here - 1], nodes[following - 1] if following else None, int(moves)) for here, following, moves in rows],
+        traced(sql, values, scope.relation),
+    )
+
+
+def _ordered(connection: duckdb.DuckDBPyConnection, scope: Scope, node: str, unit: str) -> tuple[list[_Row], Query]:
+    whom = "" if scope.relation == EVERYBODY else f"and t.profile_id in (select profile_id from {scope.relation})"
+    within = "later - moment <= interval 30 minute" if unit == "visit" else "true"
+    sql = ORDERED.replace("{whom}", whom).replace("{node}", node).replace("{within}", within)
+    rows = connection.execute(sql, scope.parameters).fetchall()
+    return [(here, following, int(moves)) for here, following, moves in rows], traced(sql, scope.parameters)
+
+
+def _extent(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    """One past the last row's number, and how many ranges to cut the table into."""
+    found = connection.execute("select count(*), current_setting('threads') from marts.touchpoints").fetchone()
+    rows, threads = (int(found[0]), int(found[1])) if found else (0, 1)
+    return rows, threads if rows > 100_000 else 1
+
+
+def _holds_all(connection: duckdb.DuckDBPyConnection, scope: Scope) -> bool:
+    """Whether the period ends after the last touchpoint."""
+    found = connection.execute("select max(occurred_at) from marts.touchpoints").fetchone()
+    return bool(found and found[0] is not None and found[0] <= scope.parameters["until"])

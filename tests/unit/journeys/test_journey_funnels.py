@@ -32,7 +32,8 @@ def build(rows, *, shuffled=False):
     connection.execute("create schema marts")
     connection.execute(
         "create table marts.touchpoints (touchpoint_id varchar, profile_id varchar, occurred_at timestamp,"
-        " source varchar, channel varchar, touchpoint_type varchar, event_name varchar, device varchar, campaign varchar)"
+        " source varchar, channel varchar, touchpoint_type varchar, event_name varchar, device varchar,"
+        " campaign varchar)"
     )
     connection.executemany(
         "insert into marts.touchpoints values (?, ?, ?, 'web', 'web', ?, ?, ?, null)",
@@ -77,7 +78,8 @@ def slow_best(events, steps, mode, window):
         begins = row[2] in steps if mode == "any" else row[2] == steps[0]
         if begins:
             attempt = slow_attempt(events, start, steps, mode, window)
-            if len(attempt) > len(best):
+            further = len(attempt) > len(best)
+            if further or (len(attempt) == len(best) and attempt[-1][1] <= best[-1][1]):
                 best = attempt
     return best
 
