@@ -150,7 +150,9 @@ def against_chdb(
     names = ", ".join(f"'{name}'" for name in STEPS)
     sql = f"""
         select level, count() from (
-            select profile_id, windowFunnel({window})(toUInt64(toUnixTimestamp64Micro(occurred_at)), {conditions}) as level
+            select
+                profile_id,
+                windowFunnel({window})(toUInt64(toUnixTimestamp64Micro(occurred_at)), {conditions}) as level
             from bench.touchpoints where touchpoint_type in ({names}) group by profile_id
         ) group by level order by level settings max_threads = {threads}
     """
