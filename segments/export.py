@@ -25,7 +25,7 @@ from segments import compiler, sql
 from segments.catalogue import Catalogue, Kind, nearest
 from segments.conditions import allowed
 from segments.definition import SegmentDefinition
-from segments.gate import Gate
+from segments.gate import Gate, require_purpose
 from segments.plan import PROFILES, Plan
 from segments.tree import Library
 
@@ -66,14 +66,16 @@ def export(
 ) -> Exported:
     """Write the exportable members of a segment, ordered by profile_id, to `out`.
 
-    `purpose` defaults to the segment's own. `progress` is called with rows written and rows expected. Raises InputError
+    Whoever is written is allowed for the segment's own purpose and, when named, for `purpose` too. `progress` is called with rows written and rows expected. Raises InputError
     for an unknown field or format and for a segment of everybody, DefinitionError as compiling does.
     """
     names = catalogue or catalogues.read(connection)
     plan = Plan(names, as_of, dict(library or {}), gate or Gate())
     _require(format, fields, names)
     member = compiler.compile_flags([definition], plan)[definition.key]
-    usable = sql.known_true(allowed(purpose or definition.purpose, plan))
+    # Another purpose may narrow what the segment is for, never widen it.
+    purposes = sorted({definition.purpose, require_purpose(purpose or definition.purpose)})
+    usable = sql.all_of([sql.known_true(allowed(one, plan)) for one in purposes])
     outside, size, expected = _sizes(connection, plan, member, usable)
     if size and not outside and not allow_everybody:
         raise InputError(

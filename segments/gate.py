@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from cdp.errors import InputError
 from segments import sql
 
 # Advertising needs an agreement that was not taken back; statistics and service rest on other grounds.
@@ -63,6 +64,13 @@ class Gate:
         if self.ledger is not None:
             return exp.not_(sql.known_true(self.state("refused", profiles, statements)))
         return exp.true()
+
+
+def require_purpose(purpose: str) -> str:
+    """The purpose itself; InputError naming the known ones when it is none of them."""
+    if purpose not in NEEDS_CONSENT:
+        raise InputError(f"There is no purpose {purpose[:60]}. Allowed: {', '.join(NEEDS_CONSENT)}.")
+    return purpose
 
 
 def has_address(channel: str, profiles: str) -> exp.Expr:

@@ -20,6 +20,7 @@ from segments import check, compiler, masking, sql
 from segments.catalogue import Catalogue
 from segments.conditions import allowed, condition
 from segments.definition import And, Channel, SegmentDefinition
+from segments.errors import DefinitionError, Problem
 from segments.gate import Gate, has_address
 from segments.plan import PROFILES, Plan
 from segments.sentence import phrase, sentence
@@ -88,6 +89,11 @@ def preview(
     known = dict(library or {})
     names = catalogue or catalogues.read(connection)
     plan = Plan(names, as_of, known, gate or Gate())
+    unknown = [
+        Problem("overlap", f"there is no segment {key}.", tuple(sorted(known))) for key in overlap if key not in known
+    ]
+    if unknown:
+        raise DefinitionError(unknown, subject="The preview")
     others = [known[key] for key in overlap]
     check.require(definition, names, known)
     flags = compiler.compile_flags(others, plan)

@@ -101,6 +101,19 @@ def test_other_purposes_rest_on_other_grounds(people: duckdb.DuckDBPyConnection,
     assert [row["profile_id"] for row in read(out)] == ["a", "d"]
 
 
+def test_another_purpose_never_widens_what_the_segment_is_for(
+    people: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.csv"
+    german = segment("trait.country = 'DE'", purpose="marketing")
+
+    export(people, german, format="csv", out=out, as_of=AS_OF, purpose="service")
+    assert [row["profile_id"] for row in read(out)] == ["a", "d"]
+
+    with pytest.raises(InputError, match="There is no purpose fun"):
+        export(people, german, format="csv", out=out, as_of=AS_OF, purpose="fun")
+
+
 def test_a_ledger_takes_over_the_gate(people: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     people.execute("CREATE TABLE ledger (profile_id VARCHAR, purpose VARCHAR, state VARCHAR)")
     people.execute(

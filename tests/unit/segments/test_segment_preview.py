@@ -38,7 +38,6 @@ def people(marts: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
 
 def test_every_count_of_a_preview(people: duckdb.DuckDBPyConnection) -> None:
     buyers = segment("trait.purchases >= 3", "buyers")
-    german = segment("trait.country = 'DE' and trait.purchases >= 1 and not trait.purchases >= 3 or everyone")
     german = segment("trait.country = 'DE' and (trait.purchases >= 3 or trait.email is missing)")
 
     found = preview(people, german, as_of=AS_OF, library={"buyers": buyers}, overlap=["buyers"])
@@ -70,6 +69,11 @@ def test_a_ledger_rules_the_preview_too(people: duckdb.DuckDBPyConnection) -> No
     found = preview(people, segment("trait.country = 'DE'"), as_of=AS_OF, gate=Gate("ledger"))
     assert found.exportable == 1
     assert [row["profile_id"] for row in found.sample] == ["b"]
+
+
+def test_overlap_with_a_segment_that_is_not_there(people: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(DefinitionError, match="there is no segment gone"):
+        preview(people, segment("everyone"), as_of=AS_OF, overlap=["gone"])
 
 
 def test_an_empty_snapshot(marts: duckdb.DuckDBPyConnection) -> None:
