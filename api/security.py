@@ -10,22 +10,16 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request, Security
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from fastapi import Request, Security
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security import SecurityScopes
+from fastapi.security.base import SecurityBase
 
-from api.services import Services, ServicesDependency
+from api.services import Services
 from cdp.errors import AccessError
 from cdp.store import keys
 
-_BEARER = HTTPBearer(
-    scheme_name="bearer", description="An API key as bearer token: `Authorization: Bearer cdp_…`.", auto_error=False
-)
-_HEADER = APIKeyHeader(
-    name="X-API-Key", scheme_name="header", description="The same key in a header of its own.", auto_error=False
-)
-
-Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
-Header = Annotated[str | None, Depends(_HEADER)]
+_DESCRIPTION = "An API key: `Authorization: Bearer cdp_…`. The header `X-API-Key: cdp_…` does the same."
 
 
 @dataclass(frozen=True)
@@ -46,25 +40,35 @@ class Caller:
         return "pii:read" in self.scopes
 
 
-async def authenticate(services: ServicesDependency, needed: SecurityScopes, bearer: Bearer, header: Header) -> Caller:
-    """The caller, who holds all needed scopes. AccessError 401 without a valid key, 403 without a scope."""
-    return await _recognised(services, bearer, header, needed.scopes)
+class ApiKey(SecurityBase):
+    """The dependency that recognises a caller, and the security scheme in the documentation.
+
+    One dependency for both, because each one that the framework resolves costs as much as a lookup in the store.
+    """
+
+    def __init__(self) -> None:
+        self.model = HTTPBearer(description=_DESCRIPTION)
+        self.scheme_name = "key"
+
+    async def __call__(self, request: Request, needed: SecurityScopes) -> Caller:
+        """The caller, who holds all needed scopes. AccessError 401 without a valid key, 403 without a scope."""
+        return await recognised(request, needed.scopes)
 
 
-async def metrics_caller(request: Request, services: ServicesDependency, bearer: Bearer, header: Header) -> None:
+async def metrics_caller(request: Request) -> None:
     """Let callers on this machine read metrics freely, all others with `metrics:read`.
 
     Metrics hold no personal data. A request that a proxy passed on is not from this machine, wherever the proxy runs.
     """
     forwarded = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "via"))
     if forwarded or not _is_local(request):
-        await _recognised(services, bearer, header, ["metrics:read"])
+        await recognised(request, ["metrics:read"])
 
 
-async def _recognised(
-    services: Services, bearer: HTTPAuthorizationCredentials | None, header: str | None, needed: list[str]
-) -> Caller:
-    text = bearer.credentials if bearer else header
+async def recognised(request: Request, needed: list[str]) -> Caller:
+    """See `ApiKey`."""
+    services: Services = request.app.state.services
+    text = _sent(request)
     if text is None:
         raise AccessError("Send an API key: `Authorization: Bearer cdp_…` or `X-API-Key: cdp_…`.", known=False)
     parts = keys.split(text)
@@ -77,6 +81,13 @@ async def _recognised(
     return Caller(key.id, frozenset(key.scopes))
 
 
+def _sent(request: Request) -> str | None:
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and credentials:
+        return credentials.strip()
+    return request.headers.get("x-api-key")
+
+
 def _is_local(request: Request) -> bool:
     try:
         return request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
@@ -84,7 +95,9 @@ def _is_local(request: Request) -> bool:
         return False
 
 
-ProfilesReader = Annotated[Caller, Security(authenticate, scopes=["profiles:read"])]
-SegmentsReader = Annotated[Caller, Security(authenticate, scopes=["segments:read"])]
-JourneysReader = Annotated[Caller, Security(authenticate, scopes=["journeys:read"])]
-Administrator = Annotated[Caller, Security(authenticate, scopes=["admin"])]
+_KEY = ApiKey()
+
+ProfilesReader = Annotated[Caller, Security(_KEY, scopes=["profiles:read"])]
+SegmentsReader = Annotated[Caller, Security(_KEY, scopes=["segments:read"])]
+JourneysReader = Annotated[Caller, Security(_KEY, scopes=["journeys:read"])]
+Administrator = Annotated[Caller, Security(_KEY, scopes=["admin"])]

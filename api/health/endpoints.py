@@ -40,7 +40,7 @@ def router() -> APIRouter:
         dependencies=[Depends(metrics_caller)],
         response_class=Response,
         # A key is needed from another machine only.
-        openapi_extra={"security": [{}]},
+        openapi_extra={"security": [{}, {"key": ["metrics:read"]}]},
         responses={200: {"description": "The numbers.", "content": {"text/plain": {}}}, **responses(401, 403)},
     )
     return routes

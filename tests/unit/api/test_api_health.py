@@ -73,13 +73,13 @@ class TestDocumentation:
     def test_openapi_names_keys_scopes_and_problems(self, client: Client) -> None:
         document = client.get("/openapi.json").json()
         assert document["openapi"].startswith("3.1")
-        assert set(document["components"]["securitySchemes"]) == {"bearer", "header"}
+        assert set(document["components"]["securitySchemes"]) == {"key"}
         for address, methods in document["paths"].items():
             for method, operation in methods.items():
                 if address.startswith("/v1/"):
                     assert {"401", "403"} <= set(operation["responses"]), address
                     ways = operation["security"]
-                    assert {name for way in ways for name in way} == {"bearer", "header"}, (method, address)
+                    assert {name for way in ways for name in way} == {"key"}, (method, address)
                     assert all(scopes for way in ways for scopes in way.values()), address
                 assert operation.get("description"), address
 
