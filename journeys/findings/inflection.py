@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
-import pandas as pd
 
 from journeys import statistics
 from journeys.findings import evidence, words
@@ -20,6 +19,9 @@ from journeys.findings.model import Finding, Findings
 from journeys.findings.probes import Probes, load_probes
 from journeys.measures import Effect, Query
 from journeys.scope import Scope, traced
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FALSE_DISCOVERY_RATE = 0.05
 # Fewer units than this on either side say nothing that a map should repeat.
@@ -207,6 +209,8 @@ def _context(units: pd.DataFrame) -> tuple[list[str], statistics.Floats]:
     names = [name for name in units.columns if name.startswith("x_") and units[name].nunique() > 1]
     if not names:
         return [], np.empty((len(units), 0))
+    import pandas as pd
+
     dummies = pd.get_dummies(units[names], columns=names, drop_first=True, dtype=np.float64)
     return [name[2:] for name in names], dummies.to_numpy(dtype=np.float64)
 
@@ -218,6 +222,8 @@ def _usual_stage(units: pd.DataFrame) -> str | None:
 
 
 def _people(units: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.int64]]:
+    import pandas as pd
+
     return np.asarray(pd.factorize(units["profile_id"])[0], dtype=np.int64)
 
 

@@ -95,9 +95,9 @@ def _follow(timeline: Timeline, funnel: Funnel) -> _Attempts:
     count_of_steps = len(funnel.steps)
     if funnel.mode == "any":
         return _any_order(timeline, matched, count_of_steps, window)
-    chains = [np.flatnonzero(matched & 1)[:, None]]
+    chains = [np.flatnonzero((matched & 1) != 0)[:, None]]
     for step in range(1, count_of_steps):
-        chain, places = chains[-1], np.flatnonzero(matched & (1 << step))
+        chain, places = chains[-1], np.flatnonzero((matched & (1 << step)) != 0)
         which, place = _meetings(timeline, chain[:, -1], places)
         begin = chain[which, 0]
         valid = timeline.unit[place] == timeline.unit[begin]
@@ -110,7 +110,13 @@ def _follow(timeline: Timeline, funnel: Funnel) -> _Attempts:
 
 def _meetings(timeline: Timeline, position: Ints, places: Ints) -> tuple[Ints, Ints]:
     """Pairs (index into `position`, place): the first place after a position when no other position lies between."""
-    which = np.searchsorted(timeline.rank[position], timeline.rank[places], side="left") - 1
+    if timeline.rank is None and len(position) > len(places):
+        # Counting the positions before each place beats searching when there are many.
+        marked = np.zeros(len(timeline.unit), dtype=np.int8)
+        marked[position] = 1
+        which = (np.cumsum(marked, dtype=np.int32)[places] - marked[places] - 1).astype(np.int64)
+    else:
+        which = np.searchsorted(timeline.ranks(position), timeline.ranks(places), side="left") - 1
     near = which >= 0
     near[1:] &= which[1:] != which[:-1]
     return which[near], places[near]
@@ -118,7 +124,7 @@ def _meetings(timeline: Timeline, position: Ints, places: Ints) -> tuple[Ints, I
 
 def _later(timeline: Timeline, places: Ints, position: Ints) -> Ints:
     """The first of `places` later than each `position`; -1 where there is none."""
-    following = np.searchsorted(timeline.rank[places], timeline.rank[position], side="right")
+    following = np.searchsorted(timeline.ranks(places), timeline.ranks(position), side="right")
     return np.append(places, -1)[following]
 
 

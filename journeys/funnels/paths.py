@@ -102,7 +102,8 @@ def _thin(timeline: Timeline, *, collapse: bool) -> Timeline:
 
 def _pick(timeline: Timeline, kept: NDArray[Any]) -> Timeline:
     columns = {name: column[kept] for name, column in timeline.columns.items()}
-    return Timeline(timeline.unit[kept], timeline.time[kept], timeline.rank[kept], columns, timeline.units)
+    rank = None if timeline.rank is None else timeline.rank[kept]
+    return Timeline(timeline.unit[kept], timeline.time[kept], rank, columns, timeline.units)
 
 
 def _sequences(timeline: Timeline, question: Paths) -> tuple[NDArray[Any], NDArray[Any], int]:

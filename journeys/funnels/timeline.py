@@ -30,14 +30,19 @@ EVERYBODY = "marts.profiles"
 class Timeline:
     """Columns of equal length: unit number (0, 1, …), microseconds, rank, and whatever else was asked for.
 
-    The rank counts moments: touchpoints of one unit and moment share it, every later one has a higher one.
+    The rank counts moments: touchpoints of one unit and moment share it, every later one has a higher one. It is null
+    when no moment is shared: then positions are ranks.
     """
 
     unit: Codes
     time: Ints
-    rank: Codes
+    rank: Codes | None
     columns: dict[str, NDArray[Any]]
     units: int
+
+    def ranks(self, positions: Ints) -> NDArray[Any]:
+        """The ranks of touchpoints given by position."""
+        return positions if self.rank is None else self.rank[positions]
 
 
 class Names:
@@ -191,17 +196,19 @@ def split_visits(timeline: Timeline) -> Timeline:
 
 
 def _timeline(fresh: Flags, moment: Ints, columns: dict[str, NDArray[Any]]) -> Timeline:
-    unit = np.cumsum(fresh, dtype=np.int32) - np.int32(1)
-    moved = fresh.copy()
-    moved[1:] |= moment[1:] != moment[:-1]
-    return Timeline(unit, moment, np.cumsum(moved, dtype=np.int32), columns, int(unit[-1]) + 1)
+    firsts = np.flatnonzero(fresh)
+    unit = np.repeat(np.arange(len(firsts), dtype=np.int32), np.diff(np.append(firsts, len(fresh))))
+    still = moment[1:] == moment[:-1]
+    still &= ~fresh[1:]
+    rank = np.cumsum(np.append(True, ~still), dtype=np.int32) if still.any() else None
+    return Timeline(unit, moment, rank, columns, len(firsts))
 
 
 def _ordered(arrays: dict[str, NDArray[Any]]) -> Timeline:
     person, moment = arrays.pop("person"), arrays.pop("moment")
     if len(person) == 0:
         nothing = np.empty(0, dtype=np.int32)
-        return Timeline(nothing, moment.astype(np.int64), nothing, arrays, 0)
+        return Timeline(nothing, moment.astype(np.int64), None, arrays, 0)
     fresh = _runs(person)
     starts = np.sort(person[fresh])
     if bool(np.any(starts[1:] == starts[:-1])) or bool(np.any((moment[1:] < moment[:-1]) & ~fresh[1:])):

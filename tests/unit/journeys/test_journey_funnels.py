@@ -319,3 +319,18 @@ def test_fitness_is_one_as_planned_and_less_otherwise():
 def test_unknown_stages_are_named(world):
     with pytest.raises(InputError, match="no stage `heaven`"):
         conformance.compare(world, Scope(until=NOW), ("awareness", "heaven"))
+
+
+def test_touchpoints_of_one_moment_are_not_later_than_each_other():
+    connection, _ = build([(0, 1, "a", "mobile"), (0, 3, "b", "mobile"), (1, 1, "a", "mobile"), (1, 2, "c", "mobile")])
+    # Person 1 does b in the very moment of a, person 0 once more in the moment of the first b.
+    connection.execute(
+        "create or replace table marts.touchpoints as select * from (select * from marts.touchpoints union all "
+        "select touchpoint_id || 'x', profile_id, occurred_at, source, channel, 'b', 'Event b', device, campaign "
+        "from marts.touchpoints where touchpoint_type in ('b', 'a') and (profile_id = 'p1' or touchpoint_type = 'b')) "
+        "order by profile_id, occurred_at"
+    )
+    for mode in ("ordered", "strict"):
+        question = Funnel(steps=(Step(events=("a",)), Step(events=("b",)), Step(events=("b", "c"))), mode=mode)
+        found = funnel.count(connection, Scope(until=NOW), question)
+        assert [step.units.value for step in found.steps] == [2, 1, 0]
