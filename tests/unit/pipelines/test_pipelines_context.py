@@ -29,9 +29,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def orphan(path: Path, seconds: float) -> subprocess.Popen[str]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(path), str(seconds)], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(path), str(seconds)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline().strip() == "open"
     return process
