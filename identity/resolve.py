@@ -201,4 +201,7 @@ def _model_facts(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 def _evaluate(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     from identity import evaluation
 
-    raise NotImplementedError(evaluation)
+    columns = "source || ':' || source_record_id as record_key, source"
+    predicted = connection.execute(f"select {columns}, profile_id from identity.identity_map").to_arrow_table()
+    truth = connection.execute(f"select {columns}, truth as person_id from given_records").to_arrow_table()
+    return evaluation.evaluate(predicted, truth).to_json()
