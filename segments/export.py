@@ -66,8 +66,9 @@ def export(
 ) -> Exported:
     """Write the exportable members of a segment, ordered by profile_id, to `out`.
 
-    Whoever is written is allowed for the segment's own purpose and, when named, for `purpose` too. `progress` is called with rows written and rows expected. Raises InputError
-    for an unknown field or format and for a segment of everybody, DefinitionError as compiling does.
+    Everyone written is allowed for the segment's own purpose and, when one is named, for `purpose` too. `progress` is
+    called with rows written and rows expected. Raises InputError for an unknown field, format or purpose and for a
+    segment of everybody, DefinitionError as compiling does.
     """
     names = catalogue or catalogues.read(connection)
     plan = Plan(names, as_of, dict(library or {}), gate or Gate())

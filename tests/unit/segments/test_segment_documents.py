@@ -21,6 +21,8 @@ from tests.unit.segments.segment_strategies import trees
 
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
 
 def segment(where: Any, key: str = "tested") -> Any:
     return parse({"key": key, "title": key, "where": where})

@@ -18,6 +18,8 @@ from tests.unit.segments.segment_strategies import closed_trees, worlds
 
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
 
 def segment(where: Any, key: str = "tested", **more: Any) -> Any:
     return parse({"key": key, "title": key.title(), "where": where, **more})
