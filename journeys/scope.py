@@ -55,8 +55,7 @@ class Scope:
     segment: str | None = None
 
     def __post_init__(self) -> None:
-        if not _RELATION.match(self.relation):
-            raise InputError("The people of an analysis must be named by a plain relation such as `schema.table`.")
+        checked_relation(self.relation)
         if self.since is not None and self.since >= self.until:
             raise InputError("The period ends before it begins: `since` must be earlier than `until`.")
 
@@ -80,6 +79,13 @@ class Scope:
         names = [column[0] for column in cursor.description or []]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
         return rows, traced(text, bound, self.relation)
+
+
+def checked_relation(relation: str) -> str:
+    """The relation itself when it is a plain name; InputError otherwise, so that nothing else reaches SQL."""
+    if not _RELATION.match(relation):
+        raise InputError("The people of an analysis must be named by a plain relation such as `schema.table`.")
+    return relation
 
 
 def traced(sql: str, parameters: dict[str, Any], relation: str = "marts.profiles") -> Query:

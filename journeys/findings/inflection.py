@@ -48,7 +48,7 @@ def search(connection: duckdb.DuckDBPyConnection, scope: Scope, probes: Probes |
     """Everything the probes and the experiments in the data say, corrected together (Benjamini-Hochberg)."""
     queries: dict[str, Query] = {}
     answers = [_measure(question) for question in _questions(connection, scope, probes or load_probes(), queries)]
-    answers += _experiments(connection, scope, queries)
+    answers += experiments(connection, scope, queries)
     tested = [p_value for _, p_value in answers if p_value is not None]
     corrected = iter(statistics.benjamini_hochberg(tested))
     findings = []
@@ -227,9 +227,10 @@ def _people(units: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.int64]]:
     return np.asarray(pd.factorize(units["profile_id"])[0], dtype=np.int64)
 
 
-def _experiments(
+def experiments(
     connection: duckdb.DuckDBPyConnection, scope: Scope, queries: dict[str, Query]
 ) -> list[tuple[Finding, float | None]]:
+    """Uplift of every experiment in the data, with the p value for the correction (null: too few people)."""
     rows, query = scope.fetch(connection, evidence.EXPERIMENTS, horizon=HORIZON)
     queries["experiments"] = query
     results = []
