@@ -18,13 +18,15 @@ from identity.features import people
 from identity.model import Model, double
 from identity.scratch import scratch
 
+# Weights beyond this say "certain"; bounding them keeps powers of two and probabilities exact.
+MOST = 60.0
 _EMPTY_FREQUENCIES = "select null::varchar as {0}, null::double as tf_{0} where false"
 
 
 def score(connection: duckdb.DuckDBPyConnection, pairs: str, model: Model, *, keep_weight: float | None) -> pa.Table:
     """Edges of the pairs in table `pairs` (record_a, record_b): record_a, record_b, weight, probability, name_only.
 
-    Pairs below `keep_weight` are left out. Weights are log2 odds, bounded so that probabilities stay below 1.
+    Pairs below `keep_weight` are left out. Weights are log2 odds of at most `MOST`.
     """
     if not connection.execute(f"select 1 from {pairs} limit 1").fetchall():
         return _no_edges()
@@ -32,7 +34,7 @@ def score(connection: duckdb.DuckDBPyConnection, pairs: str, model: Model, *, ke
         select record_a, record_b, weight, 1 / (1 + pow(2, -weight)) as probability, name_only from (
             select
                 record_a, record_b, name_only,
-                -log2(pow(2, -least(against_strangers, 60)) + pow(2, -least(against_home, 60))) as weight
+                -log2(pow(2, -least(against_strangers, {MOST})) + pow(2, -least(against_home, {MOST}))) as weight
             from ({weights_sql(model)})
         )
     """
