@@ -235,7 +235,8 @@ def _in_words(told: Explanation) -> list[str]:
         words.append(f"{part.finding[0].upper()}{part.finding[1:]}{rare}: {abs(weight):.1f} {speaks} one person.")
     words.append(
         f"Against two strangers this makes {told.against_strangers:+.1f}, against two people of one household "
-        f"{told.against_home:+.1f}; the stronger doubt counts: {told.weight:+.1f}, a probability of {told.probability:.1%}."
+        f"{told.against_home:+.1f}; the stronger doubt counts: {told.weight:+.1f},"
+        f" a probability of {told.probability:.1%}."
     )
     if told.profile_a == told.profile_b:
         if len(told.path) > 1:
