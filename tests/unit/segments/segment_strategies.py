@@ -303,3 +303,33 @@ _LEAVES = st.deferred(lambda: LEAVES)
 trees = st.recursive(_LEAVES, _groups, max_leaves=6)
 # The segment that others refer to must not refer to itself.
 closed_trees = st.recursive(LEAVES.filter(lambda node: node["type"] != "segment"), _groups, max_leaves=3)
+
+
+# Sequences need events close together and few kinds of them, or nothing ever follows anything.
+_named = st.sampled_from("AABBC").map(lambda name: {"event": name})
+_short = st.sampled_from(["30min", "1h", "2h", "3h"])
+_following = _set("without", maybe(_named), _set("within", maybe(_short), _named))
+sequence_trees = _set(
+    "window",
+    st.sampled_from([None, None, {"last": "4h"}, {"until": {"ago": "2h"}}]),
+    _set(
+        "then_no",
+        st.one_of(st.none(), *[_set("within", maybe(_short), _named)] * 3),
+        st.tuples(_named, st.lists(_following, min_size=1, max_size=2)).map(
+            lambda pair: {"type": "sequence", "steps": [pair[0], *pair[1]]}
+        ),
+    ),
+)
+
+
+@st.composite
+def dense_worlds(draw: st.DrawFn) -> World:
+    """Two people and many events on the half hours of one evening, several at one instant."""
+    event = st.tuples(st.sampled_from(IDS[:2]), st.integers(0, 12), st.sampled_from("AABBC"))
+    events = draw(st.lists(event, min_size=8, max_size=14))
+    touchpoints = [
+        {"touchpoint_id": f"t{number}", "profile_id": one, "occurred_at": NOW - timedelta(minutes=30 * back),
+         "event_name": name, "touchpoint_type": None, "amount": None, "channel": None}
+        for number, (one, back, name) in enumerate(events)
+    ]  # fmt: skip
+    return World(AS_OF, [{"profile_id": one} for one in IDS[:2]], touchpoints)

@@ -18,7 +18,7 @@ from segments.text_printer import print_text
 from segments.tree import blocking_nodes
 from tests.unit.segments.conftest import Fill
 from tests.unit.segments.segment_reference import World, members
-from tests.unit.segments.segment_strategies import closed_trees, trees, worlds
+from tests.unit.segments.segment_strategies import closed_trees, dense_worlds, sequence_trees, trees, worlds
 
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
@@ -48,6 +48,19 @@ def means_what_it_says(fill: Fill, world: World, tree: Any, other: Any) -> None:
 @given(world=worlds(), tree=trees, other=closed_trees)
 def test_compiled_sql_equals_the_plain_evaluator(fill: Fill, world: World, tree: Any, other: Any) -> None:
     means_what_it_says(fill, world, tree, other)
+
+
+@settings(max_examples=80, deadline=None)
+@given(world=dense_worlds(), tree=sequence_trees)
+def test_sequences_equal_trying_every_choice_of_events(fill: Fill, world: World, tree: Any) -> None:
+    means_what_it_says(fill, world, tree, {"type": "everyone"})
+
+
+@pytest.mark.slow
+@settings(max_examples=1_500, deadline=None)
+@given(world=dense_worlds(), tree=sequence_trees)
+def test_sequences_equal_trying_every_choice_of_events_at_length(fill: Fill, world: World, tree: Any) -> None:
+    means_what_it_says(fill, world, tree, {"type": "everyone"})
 
 
 @pytest.mark.slow
