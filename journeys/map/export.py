@@ -31,9 +31,16 @@ PNG_SCALE = 2.0
 PDF_WIDTH = 1190.0
 
 
-def write(journey_map: JourneyMap, format: str, out: Path, *, nodes: dict[str, str] | None = None) -> Path:
+def write(
+    journey_map: JourneyMap,
+    format: str,
+    out: Path,
+    *,
+    nodes: dict[str, str] | None = None,
+    compare: JourneyMap | None = None,
+) -> Path:
     """The map as a file; returns its path. InputError for an unknown format, ConfigurationError without a font."""
-    content = to_bytes(journey_map, format, nodes=nodes)
+    content = to_bytes(journey_map, format, nodes=nodes, compare=compare)
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = out.with_name(out.name + ".draft")
     draft.write_bytes(content)
@@ -41,27 +48,36 @@ def write(journey_map: JourneyMap, format: str, out: Path, *, nodes: dict[str, s
     return out
 
 
-def to_bytes(journey_map: JourneyMap, format: str, *, nodes: dict[str, str] | None = None) -> bytes:
-    """The map in one of FORMATS."""
-    if format == "svg":
-        return svg.render(journey_map).encode()
+def to_bytes(
+    journey_map: JourneyMap,
+    format: str,
+    *,
+    nodes: dict[str, str] | None = None,
+    compare: JourneyMap | None = None,
+) -> bytes:
+    """The map in one of FORMATS; `compare` puts a second map beside it (not in Mermaid and xlsx)."""
+    if format not in FORMATS:
+        raise InputError(f"There is no format `{format}`; choose one of {', '.join(FORMATS)}.")
     if format in ("png", "pdf"):
-        return _rendered(journey_map, format)
-    if format == "json":
-        return json.dumps(journey_map.to_json(), ensure_ascii=False, indent=2).encode()
+        return _rendered(journey_map, format, compare)
+    if format == "svg":
+        return svg.render(journey_map, compare).encode()
     if format == "html":
-        return interactive.document(journey_map, nodes=nodes).encode()
-    if format == "mermaid":
-        return mermaid.chart(journey_map).encode()
-    if format == "xlsx":
-        return sheet.workbook(journey_map)
-    raise InputError(f"There is no format `{format}`; choose one of {', '.join(FORMATS)}.")
+        return interactive.document(journey_map, nodes=nodes, compare=compare).encode()
+    if format == "json":
+        content = journey_map.to_json()
+        if compare is not None:
+            content = {"map": content, "compare": compare.to_json()}
+        return json.dumps(content, ensure_ascii=False, indent=2).encode()
+    if compare is not None:
+        raise InputError(f"A comparison cannot be written as {format}; write both maps, or choose another format.")
+    return mermaid.chart(journey_map).encode() if format == "mermaid" else sheet.workbook(journey_map)
 
 
-def _rendered(journey_map: JourneyMap, format: str) -> bytes:
+def _rendered(journey_map: JourneyMap, format: str, compare: JourneyMap | None) -> bytes:
     import vl_convert
 
-    page, height = svg.compose(journey_map)
+    page, height = svg.compose(journey_map, compare)
     texts = [box.text for box in page.boxes]
     missing = sorted({character for text in texts for character in fonts.missing(text)})
     if missing:

@@ -36,7 +36,7 @@ def people(page: Page, grid: Grid, y: float) -> float:
     """Bars: people who ever reached the stage, dark those who are there; bands: those who went straight on."""
     words = grid.words
     low = row_label(page, y, words("people"), words("people_note"))
-    tallest = max(column.stage.reached.value or 0.0 for column in grid.columns) or 1.0
+    tallest = grid.tallest * (grid.shown.totals.people.value or 1.0)
     base = y + 24 + BAR_HEIGHT
     for column in grid.columns:
         stage = column.stage

@@ -49,6 +49,7 @@ class Grid:
     shown: JourneyMap
     columns: tuple[Column, ...]
     words: Words
+    tallest: float
 
     @property
     def left(self) -> float:
@@ -66,8 +67,11 @@ class Grid:
         return tuple(column for column in self.columns if column.stage.is_path)
 
 
-def lay_out(shown: JourneyMap, words: Words) -> Grid:
-    """Equal columns for the path, narrower ones for what lies off it."""
+def lay_out(shown: JourneyMap, words: Words, beside: JourneyMap | None = None) -> Grid:
+    """Equal columns for the path, narrower ones for what lies off it; one scale with the map it is compared to.
+
+    Compared maps share the scale of shares, not of counts, so that a small segment can be read beside everybody.
+    """
     on, off = shown.path, shown.off_path
     gaps = GUTTER * max(len(on) - 1, 0) + APART * len(off)
     room = WIDTH - 2 * MARGIN - LABELS - gaps
@@ -81,7 +85,15 @@ def lay_out(shown: JourneyMap, words: Words) -> Grid:
         label, description = words.stage(stage.stage, stage.label, stage.description)
         columns.append(Column(stage, label, description, left, own, stage.stage == shown.bottleneck))
         left += own
-    return Grid(shown, tuple(columns), words)
+    maps = (shown, beside) if beside else (shown,)
+    tallest = max((reached_share(stage, each) for each in maps for stage in each.stages), default=0.0)
+    return Grid(shown, tuple(columns), words, tallest or 1.0)
+
+
+def reached_share(stage: StageColumn, shown: JourneyMap) -> float:
+    """Of the people on a map, the share that ever reached a stage."""
+    everybody = shown.totals.people.value or 0.0
+    return (stage.reached.value or 0.0) / everybody if everybody else 0.0
 
 
 def row_label(page: Page, y: float, title: str, note: str) -> float:

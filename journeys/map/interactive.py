@@ -55,13 +55,21 @@ for(const text of document.querySelectorAll('text[data-key]')){
 document.addEventListener('keydown',event=>{if(event.key==='Escape')panel.hidden=true});
 """
 
+# Keys of the second map of a comparison; its queries are those of the first with other people.
+_COMPARED = "compare:"
 _SEGMENT = {"en": "People behind this number", "zh": "该数字背后的人群"}
 
 
-def document(shown: JourneyMap, *, nodes: dict[str, str] | None = None, segment_url: str | None = None) -> str:
+def document(
+    shown: JourneyMap,
+    *,
+    nodes: dict[str, str] | None = None,
+    segment_url: str | None = None,
+    compare: JourneyMap | None = None,
+) -> str:
     """The page. `nodes` maps keys to the SQL of the people behind; `segment_url` holds `{node}` to link instead."""
     data = {
-        "numbers": {key: measure.model_dump(mode="json") for key, measure in shown.numbers()},
+        "numbers": _numbers(shown) | (_numbers(compare, _COMPARED) if compare else {}),
         "queries": {name: query.model_dump(mode="json") for name, query in shown.queries.items()},
         "nodes": nodes or {},
         "segment_url": segment_url,
@@ -73,6 +81,18 @@ def document(shown: JourneyMap, *, nodes: dict[str, str] | None = None, segment_
         f'<!doctype html>\n<html lang="{shown.lang}"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{escape(shown.headline.sentence)}</title><style>{_STYLE}</style></head>\n<body>\n"
-        f"{svg.render(shown)}\n<aside hidden></aside>\n"
+        f"{_pages(shown, compare)}\n<aside hidden></aside>\n"
         f'<script type="application/json" id="numbers">{packed}</script>\n<script>{_SCRIPT}</script>\n</body></html>\n'
     )
+
+
+def _numbers(shown: JourneyMap, prefix: str = "") -> dict[str, object]:
+    return {prefix + key: measure.model_dump(mode="json") for key, measure in shown.numbers()}
+
+
+def _pages(shown: JourneyMap, compare: JourneyMap | None) -> str:
+    """One page, or two below each other whose numbers are told apart by the prefix of their keys."""
+    if compare is None:
+        return svg.render(shown)
+    second = svg.render(compare, beside=shown).replace('data-key="', f'data-key="{_COMPARED}')
+    return svg.render(shown, beside=compare) + second

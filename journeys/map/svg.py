@@ -14,18 +14,29 @@ from journeys.map.words import Words, count
 TITLE_SIZE = 30.0
 
 
-def render(journey_map: JourneyMap) -> str:
-    """The page as an SVG document; the size is in user units, so it scales to any resolution."""
-    page, height = compose(journey_map)
+def render(journey_map: JourneyMap, compare: JourneyMap | None = None, *, beside: JourneyMap | None = None) -> str:
+    """The page as an SVG document; the size is in user units, so it scales to any resolution.
+
+    With `compare` both maps stand on one page; `beside` only takes over the scale of a map that is drawn elsewhere.
+    """
+    page, height = compose(journey_map, compare, beside=beside)
     return page.svg(height, title=journey_map.headline.sentence, lang=journey_map.lang)
 
 
-def compose(journey_map: JourneyMap) -> tuple[Page, float]:
-    """The drawn page with the boxes of its texts, and its height."""
-    words = Words(journey_map.lang)
-    grid = lay_out(journey_map, words)
+def compose(
+    journey_map: JourneyMap, compare: JourneyMap | None = None, *, beside: JourneyMap | None = None
+) -> tuple[Page, float]:
+    """The drawn page with the boxes of its texts, and its height. Compared maps stand below each other on one scale."""
     page = Page(WIDTH)
-    y = _head(page, grid)
+    height = _draw(page, lay_out(journey_map, Words(journey_map.lang), compare or beside), 0.0)
+    if compare is not None:
+        page.line(0, height + 4, WIDTH, height + 4, stroke=INK, width=2)
+        height = _draw(page, lay_out(compare, Words(compare.lang), journey_map), height + 8)
+    return page, height
+
+
+def _draw(page: Page, grid: Grid, y: float) -> float:
+    y = _head(page, grid, y)
     for row in (
         flow_rows.people,
         flow_rows.moves,
@@ -38,12 +49,12 @@ def compose(journey_map: JourneyMap) -> tuple[Page, float]:
         action_rows.footer,
     ):
         y = row(page, grid, y)
-    return page, y
+    return y
 
 
-def _head(page: Page, grid: Grid) -> float:
+def _head(page: Page, grid: Grid, top: float) -> float:
     shown, words = grid.shown, grid.words
-    y = MARGIN + 18
+    y = top + MARGIN + 18
     for line in fonts.wrap(shown.headline.sentence, TITLE_SIZE, WIDTH - 2 * MARGIN, bold=True)[:3]:
         page.text(MARGIN, y, line, size=TITLE_SIZE, bold=True)
         y += TITLE_SIZE * 1.22

@@ -202,6 +202,23 @@ def test_png_pdf_and_xlsx_are_what_they_say(english, crowded, tmp_path):
     assert not [cell for sheet in hostile for row in sheet for cell in row if cell.data_type == "f"]
 
 
+def test_two_maps_compare_on_one_page_and_one_scale(english, world, as_of):
+    world.execute("create or replace temp view buyers as select profile_id from marts.profiles where purchases >= 1")
+    buyers = build_map(world, as_of=as_of, segment="buyers", profile_ids="buyers")
+    page, height = svg.compose(english, buyers)
+    assert page.overlaps() == []
+    assert all(box.bottom <= height for box in page.boxes)
+    assert [box.text for box in page.boxes].count("How to read") == 2
+    both = json.loads(export.to_bytes(english, "json", compare=buyers))
+    assert both["compare"]["segment"] == "buyers" and both["map"]["segment"] is None
+    assert export.to_bytes(english, "png", compare=buyers)[:4] == b"\x89PNG"
+    html = export.to_bytes(english, "html", compare=buyers).decode()
+    assert 'data-key="compare:people.decision.now"' in html and 'data-key="people.decision.now"' in html
+    for format in ("xlsx", "mermaid"):
+        with pytest.raises(InputError, match="cannot be written"):
+            export.to_bytes(english, format, compare=buyers)
+
+
 def test_unknown_formats_are_refused(english):
     with pytest.raises(InputError, match="choose one of svg"):
         export.to_bytes(english, "gif")
