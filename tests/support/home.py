@@ -16,6 +16,8 @@ from typing import Any
 
 import duckdb
 
+from cdp.store import open_store
+
 ROOT = Path(__file__).resolve().parents[2]
 CDP = Path(sys.executable).parent / "cdp"
 NOW = "2026-01-01T00:00:00Z"
@@ -76,9 +78,10 @@ class Home:
             connection.execute(NAMES.replace("create temp table names", "create temp table temp.main.names"))
             content = {table: connection.execute(sql).fetchall() for table, sql in COMPARED.items()}
             lookup = dict(connection.execute("select profile_id, name from temp.main.names").fetchall())
-        for segment in self.facts("segment", "list"):
-            members = self.facts("segment", "members", segment["key"], "--limit", "1000000")
-            content[f"segment.{segment['key']}"] = sorted((lookup[member],) for member in members)
+        with open_store(self.store_url or f"sqlite:///{self.path / 'store.sqlite'}") as store:
+            for segment in store.list_segments():
+                members = store.memberships(segment.key, limit=1_000_000)
+                content[f"segment.{segment.key}"] = sorted((lookup[member.profile_id],) for member in members)
         content["status"] = [(json.dumps(status["raw"]), json.dumps(status["stages"]))]
         return content
 
