@@ -43,6 +43,25 @@ def refresh(connection: duckdb.DuckDBPyConnection, config: MatchConfig) -> int:
     return int(connection.execute("select count(*) from identity.state_hubs").fetchall()[0][0])
 
 
+def is_edited(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether an override was made or taken back that the list of hubs does not show yet."""
+    rows = connection.execute(
+        """
+        with decided as (
+            select kind, value, arg_max(action, "at") as action from identity.hub_overrides group by kind, value
+        )
+        select 1 from decided as d left join identity.state_hubs as h using (kind, value)
+        where (d.action = 'block' and h.origin is distinct from 'override')
+           or (d.action = 'allow' and h.kind is not null)
+        union all
+        select 1 from identity.state_hubs as h left join decided as d using (kind, value)
+        where h.origin = 'override' and d.kind is null
+        limit 1
+        """
+    ).fetchall()
+    return bool(rows)
+
+
 def _judge(connection: duckdb.DuckDBPyConnection, config: MatchConfig, kind: str, column: str) -> None:
     """`wf_judged`: value, names, records, action, is_hub, was_hub."""
     # An institution's address is told by its names; many records at one address may be one flat of loyal customers.

@@ -56,7 +56,7 @@ def resolve_records(
     found = changes.detect(connection, records, config, rebuild=rebuild)
     model = model_store.active(connection)
     renew = renew_model or model is None or model_store.is_outgrown(model, found.records, config)
-    decided = _decisions_changed(connection)
+    decided = _decisions_changed(connection) or hubs.is_edited(connection)
     if not (found.arrived or found.deleted or decided or (renew_model and found.records)):
         return Outcome(found.records, 0, 0, 0, 0, model.version if model else "none")
     tell(f"identity: {found.arrived:,} records to match")
@@ -65,18 +65,30 @@ def resolve_records(
     if renew or model is None:
         tell("identity: making a model")
         model = model_store.renew(connection, config, run_id=run.run_id, now=run.now)
-        _touch_everything(connection)
-    pairs = _match(connection, model, config)
+        touch_everything(connection)
+    pairs, reclustered, events = settle(connection, model, config, run)
     tell(f"identity: {pairs:,} pairs compared")
+    return Outcome(found.records, found.arrived, found.deleted, pairs, reclustered, model.version, events)
+
+
+def settle(
+    connection: duckdb.DuckDBPyConnection, model: Model, config: MatchConfig, run: Run
+) -> tuple[int, int, dict[str, int]]:
+    """Block, score, cluster and name what `wf_touched`, `wf_gone` and new decisions concern.
+
+    Returns the pairs compared, the records clustered and the events by kind.
+    """
+    pairs = _match(connection, model, config)
     _affect_decided(connection)
     reclustered = components.grow_affected(connection, config)
     components.recluster(connection, model, config)
     events = membership.assign(connection, run)
     _remember_decisions(connection)
-    return Outcome(found.records, found.arrived, found.deleted, pairs, reclustered, model.version, events)
+    return pairs, reclustered, events
 
 
-def _touch_everything(connection: duckdb.DuckDBPyConnection) -> None:
+def touch_everything(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let every stored record be matched anew; follows `changes.apply`."""
     connection.execute("create or replace temp table wf_touched as select record_key from identity.state_features")
     connection.execute("create or replace temp table wf_delta as select * from identity.state_features")
     connection.execute("delete from identity.state_crowded")
