@@ -50,7 +50,7 @@ def build_definitions(
     resources: dict[str, Any] = {
         "run": run_resource(settings, progress, account),
         "dbt": DbtCliResource(
-            dbt_executable=str(Path(sys.executable).parent / "dbt"),
+            dbt_executable=str(Path(sys.executable).parent / "cdp-dbt"),
             project_dir=str(settings.dbt_project),
             profiles_dir=str(settings.dbt_project),
             global_config_flags=["--no-version-check", "--log-path", str(settings.dbt_artifacts / "logs")],

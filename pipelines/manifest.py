@@ -27,7 +27,7 @@ def ensure_manifest(settings: Settings) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     completed = subprocess.run(
         [
-            sys.executable, "-m", "dbt.cli.main", "--quiet", "--no-version-check", "parse",
+            sys.executable, "-m", "pipelines.dbt_child", "--quiet", "--no-version-check", "parse",
             "--project-dir", str(settings.dbt_project), "--profiles-dir", str(settings.dbt_project),
             "--target-path", str(target), "--log-path", str(settings.dbt_artifacts / "logs"),
         ],

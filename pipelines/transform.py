@@ -126,7 +126,7 @@ def _stamp(settings: Settings) -> str | None:
 def _command(settings: Settings, target: Path, arguments: list[str]) -> list[str]:
     project = str(settings.dbt_project)
     return [
-        sys.executable, "-m", "dbt.cli.main",
+        sys.executable, "-m", "pipelines.dbt_child",
         "--log-format", "json", "--log-level", "info", "--log-level-file", "none", "--no-version-check",
         "--log-path", str(settings.dbt_artifacts / "logs"),
         *arguments,

@@ -16,16 +16,19 @@ pytestmark = pytest.mark.slow
 
 
 def kill_inside(home: Home, world: Path, step: str, delay: float) -> bool:
-    """Start a run, kill it `delay` seconds after `step` began; False when it ended before the step came."""
+    """Start a run, kill it `delay` seconds after `step` began; False when it ended well before the step came."""
     process = home.start("run", "--from", str(world))
     assert process.stderr is not None
+    told = []
     for line in process.stderr:
+        told.append(line)
         if line.startswith(f"{step} …"):
             threading.Event().wait(delay)
             process.kill()
             process.communicate()
             return True
     process.communicate()
+    assert process.returncode == 0, f"a run after a kill failed: {told[-1]}"
     return False
 
 
