@@ -88,8 +88,12 @@ def contradicted(graph: Graph, component: Array, signatures: list[Array], config
         within = component[graph.never[:, 0]] == component[graph.never[:, 1]]
         tense[component[graph.never[within, 0]]] = True
     tense[_repeats(component, graph.source)] = True
+    # Where every pair is scored and speaks for joining, a difference has been weighed already.
+    joining = np.bincount(component[graph.a[graph.weight >= config.join_weight]], minlength=graph.size)
+    incomplete = joining < sizes * (sizes - 1) // 2
     for signature in signatures:
-        tense[_differs(component, signature)] = True
+        differing = _differs(component, signature)
+        tense[differing[incomplete[differing]]] = True
     found: Array = tense[component]
     return found
 

@@ -120,15 +120,16 @@ def _number(connection: duckdb.DuckDBPyConnection) -> pa.Array:
 def _load(connection: duckdb.DuckDBPyConnection, config: MatchConfig) -> tuple[Graph, Array]:
     import numpy as np
 
-    edges = connection.execute(
+    connection.execute(
         """
+        create or replace temp table wf_edges as
         select a.number as a, b.number as b, e.weight, e.name_only
         from identity.edges as e
         join wf_numbers as a on a.record_key = e.record_a
         join wf_numbers as b on b.record_key = e.record_b
-        order by a.number, b.number
         """
-    ).fetchnumpy()
+    )
+    edges = connection.execute("select * from wf_edges order by a, b").fetchnumpy()
     order = {source: code for code, source in enumerate(sorted(config.unique_sources))}
     cases = " ".join(f"when source = '{source}' then {code}" for source, code in order.items())
     source = connection.execute(
@@ -197,30 +198,19 @@ def _score_missing(
     connection.execute(
         f"""
         create or replace temp table wf_missing as
-        with inside as (
-            select n.number, n.record_key, n.source, component from arriving join wf_numbers as n using (number)
-        ),
+        with inside as (select n.number, n.source, component from arriving join wf_numbers as n using (number)),
         pairs as (
-            select l.record_key as record_a, r.record_key as record_b
+            select l.number as a, r.number as b
             from inside as l join inside as r using (component)
             where l.number < r.number and not (l.source = r.source and l.source in ({unique}))
         )
-        select * from pairs anti join identity.edges using (record_a, record_b)
+        select * from pairs anti join wf_edges using (a, b)
         """
     )
     connection.unregister("arriving")
-    edges = matching.score(connection, "wf_missing", model, keep_weight=None)
-    connection.register("arriving", edges)
-    found = connection.execute(
-        """
-        select a.number as a, b.number as b, weight, name_only from arriving
-        join wf_numbers as a on a.record_key = record_a
-        join wf_numbers as b on b.record_key = record_b
-        order by a.number, b.number
-        """
-    ).fetchnumpy()
-    connection.unregister("arriving")
+    edges = matching.score(connection, matching.Pairs("wf_missing", "wf_numbers"), model, keep_weight=None)
     connection.execute("drop table wf_missing")
+    found = {name: edges.column(name).to_numpy() for name in ("a", "b", "weight", "name_only")}
     return {name: np.asarray(values) for name, values in found.items()}
 
 

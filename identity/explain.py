@@ -121,12 +121,14 @@ def _profile(connection: duckdb.DuckDBPyConnection, record: str) -> str:
 
 def _scored(connection: duckdb.DuckDBPyConnection, first: str, second: str, model: Model) -> dict[str, Any]:
     connection.execute(
-        "create or replace temp table wf_asked as select ?::varchar as record_a, ?::varchar as record_b",
+        "create or replace temp table wf_asked_keys as select * from (values (0, ?), (1, ?)) as t(number, record_key)",
         [first, second],
     )
-    with matching.scored(connection, "wf_asked", model) as (scratched, table):
+    connection.execute("create or replace temp table wf_asked as select 0 as a, 1 as b")
+    wanted = matching.Pairs("wf_asked", "wf_asked_keys")
+    with matching.scored(connection, wanted, model) as (scratched, table):
         found = scratched.execute(f"select * from {table}").to_arrow_table().to_pylist()[0]
-    connection.execute("drop table wf_asked")
+    connection.execute("drop table wf_asked; drop table wf_asked_keys")
     return dict(found)
 
 

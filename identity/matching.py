@@ -1,6 +1,6 @@
 """Candidate pairs → weighted edges, scored by Splink on a connection of its own.
 
-Input are two tables of the warehouse's connection: pairs of record keys, and the people they name. Only those people
+Input are two tables of the warehouse's connection: pairs of numbers, and whose numbers they are. Only the people named
 are copied. Output is an Arrow table of edges. Splink's own tables never reach the warehouse.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import duckdb
 import pyarrow as pa
@@ -23,17 +24,25 @@ MOST = 60.0
 _EMPTY_FREQUENCIES = "select null::varchar as {0}, null::double as tf_{0} where false"
 
 
-def score(connection: duckdb.DuckDBPyConnection, pairs: str, model: Model, *, keep_weight: float | None) -> pa.Table:
-    """Edges of the pairs in table `pairs` (record_a, record_b): record_a, record_b, weight, probability, name_only.
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs to score: a table (a, b) of numbers, and the table (number, record_key) that says whose they are."""
+
+    pairs: str
+    numbers: str
+
+
+def score(connection: duckdb.DuckDBPyConnection, pairs: Pairs, model: Model, *, keep_weight: float | None) -> pa.Table:
+    """Edges of the pairs: a, b (numbers, a < b), weight, probability, name_only.
 
     Pairs below `keep_weight` are left out. Weights are log2 odds of at most `MOST`.
     """
-    if not connection.execute(f"select 1 from {pairs} limit 1").fetchall():
+    if not connection.execute(f"select 1 from {pairs.pairs} limit 1").fetchall():
         return _no_edges()
     select = f"""
-        select record_a, record_b, weight, 1 / (1 + pow(2, -weight)) as probability, name_only from (
+        select a, b, weight, 1 / (1 + pow(2, -weight)) as probability, name_only from (
             select
-                record_a, record_b, name_only,
+                a, b, name_only,
                 -log2(pow(2, -least(against_strangers, {MOST})) + pow(2, -least(against_home, {MOST}))) as weight
             from ({weights_sql(model)})
         )
@@ -45,8 +54,8 @@ def score(connection: duckdb.DuckDBPyConnection, pairs: str, model: Model, *, ke
 
 def _no_edges() -> pa.Table:
     types = {
-        "record_a": pa.string(),
-        "record_b": pa.string(),
+        "a": pa.int32(),
+        "b": pa.int32(),
         "weight": pa.float64(),
         "probability": pa.float64(),
         "name_only": pa.bool_(),
@@ -63,7 +72,7 @@ def weights_sql(model: Model) -> str:
     odds = _log2(model.prior_same / model.prior_home)
     return f"""
         select
-            unique_id_l as record_a, unique_id_r as record_b, not ({speaks}) as name_only,
+            unique_id_l as a, unique_id_r as b, not ({speaks}) as name_only,
             match_weight as against_strangers, {double(odds)} + {home} as against_home
         from {{table}}
     """
@@ -71,7 +80,7 @@ def weights_sql(model: Model) -> str:
 
 @contextmanager
 def scored(
-    connection: duckdb.DuckDBPyConnection, pairs: str, model: Model
+    connection: duckdb.DuckDBPyConnection, pairs: Pairs, model: Model
 ) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
     """Splink's predictions for `pairs` as a table on a scratch connection that lives as long as the block."""
     from splink import Linker
@@ -100,8 +109,27 @@ def scored(
 
 
 def _copy(
-    connection: duckdb.DuckDBPyConnection, scratched: duckdb.DuckDBPyConnection, pairs: str, model: Model
+    connection: duckdb.DuckDBPyConnection, scratched: duckdb.DuckDBPyConnection, pairs: Pairs, model: Model
 ) -> None:
+    named = f"select a as number from {pairs.pairs} union select b from {pairs.pairs}"
+    wanted = (
+        f"(select f.*, n.number from {people('identity.state_features')} as f "
+        f"join {pairs.numbers} as n using (record_key) semi join ({named}) as w on w.number = n.number)"
+    )
+    moved = connection.execute(people_sql(model, wanted)).to_arrow_table()
+    scratched.register("arriving", moved)
+    scratched.execute("create table wf_people as select * from arriving")
+    scratched.unregister("arriving")
+    moved = connection.execute(
+        f"select '0' as match_key, a as join_key_l, b as join_key_r from {pairs.pairs}"
+    ).to_arrow_table()
+    scratched.register("arriving", moved)
+    scratched.execute("create table wf_pairs as select * from arriving")
+    scratched.unregister("arriving")
+
+
+def people_sql(model: Model, source: str, also: tuple[str, ...] = ()) -> str:
+    """What the model compares of the people in the relation `source`, with `number` as id and name frequencies."""
     columns = sorted(
         {column for comparison in model.comparisons() for column in comparison.columns if not column.startswith("tf_")}
     )
@@ -116,18 +144,10 @@ def _copy(
         f", case when p.{column} is not null then coalesce(f_{column}.frequency, {unseen}) end as tf_{column}"
         for column in rarities
     )
-    named = f"select record_a as record_key from {pairs} union select record_b from {pairs}"
-    source = connection.execute(
-        f"select p.record_key as unique_id, {', '.join(f'p.{column}' for column in columns)}{frequencies} "
-        f"from {people('identity.state_features')} as p semi join ({named}) as n on n.record_key = p.record_key {joins}"
+    return (
+        f"select p.number as unique_id, {', '.join(f'p.{column}' for column in (*columns, *also))}{frequencies} "
+        f"from {source} as p {joins}"
     )
-    scratched.register("arriving", source.to_arrow_table())
-    scratched.execute("create table wf_people as select * from arriving")
-    scratched.unregister("arriving")
-    moved = connection.execute(f"select '0' as match_key, record_a as join_key_l, record_b as join_key_r from {pairs}")
-    scratched.register("arriving", moved.to_arrow_table())
-    scratched.execute("create table wf_pairs as select * from arriving")
-    scratched.unregister("arriving")
 
 
 def _rarities(model: Model) -> list[str]:

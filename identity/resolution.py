@@ -56,7 +56,7 @@ def resolve_records(
     found = changes.detect(connection, records, config, rebuild=rebuild)
     model = model_store.active(connection)
     renew = renew_model or model is None or model_store.is_outgrown(model, found.records, config)
-    decided = _decisions_changed(connection) or hubs.is_edited(connection)
+    decided = decisions_changed(connection) or hubs.is_edited(connection)
     if not (found.arrived or found.deleted or decided or (renew_model and found.records)):
         return Outcome(found.records, 0, 0, 0, 0, model.version if model else "none")
     tell(f"identity: {found.arrived:,} records to match")
@@ -66,22 +66,29 @@ def resolve_records(
         tell("identity: making a model")
         model = model_store.renew(connection, config, run_id=run.run_id, now=run.now)
         touch_everything(connection)
-    pairs, reclustered, events = settle(connection, model, config, run)
-    tell(f"identity: {pairs:,} pairs compared")
+    pairs, reclustered, events = settle(connection, model, config, run, progress=tell)
     return Outcome(found.records, found.arrived, found.deleted, pairs, reclustered, model.version, events)
 
 
 def settle(
-    connection: duckdb.DuckDBPyConnection, model: Model, config: MatchConfig, run: Run
+    connection: duckdb.DuckDBPyConnection,
+    model: Model,
+    config: MatchConfig,
+    run: Run,
+    *,
+    progress: Progress | None = None,
 ) -> tuple[int, int, dict[str, int]]:
     """Block, score, cluster and name what `wf_touched`, `wf_gone` and new decisions concern.
 
     Returns the pairs compared, the records clustered and the events by kind.
     """
+    tell = progress or (lambda message: None)
     pairs = _match(connection, model, config)
+    tell(f"identity: {pairs:,} pairs compared")
     _affect_decided(connection)
     reclustered = components.grow_affected(connection, config)
     components.recluster(connection, model, config)
+    tell(f"identity: {reclustered:,} records clustered")
     events = membership.assign(connection, run)
     _remember_decisions(connection)
     return pairs, reclustered, events
@@ -97,6 +104,7 @@ def touch_everything(connection: duckdb.DuckDBPyConnection) -> None:
 def _match(connection: duckdb.DuckDBPyConnection, model: Model, config: MatchConfig) -> int:
     """Replace the edges of touched records; what they were joined to is affected too. Returns the pairs compared."""
     limits = rules.Limits(model.limits, model.refused)
+    rules.number_keys(connection, limits)
     rules.refresh_crowded(connection, limits)
     connection.execute(
         """
@@ -114,19 +122,21 @@ def _match(connection: duckdb.DuckDBPyConnection, model: Model, config: MatchCon
     )
     connection.execute(f"delete from identity.edges where {stale}")
     pairs = rules.block(connection, limits, config)
-    edges = matching.score(connection, "wf_pairs", model, keep_weight=config.keep_weight)
+    wanted = matching.Pairs("wf_pairs", "wf_keyed")
+    edges = matching.score(connection, wanted, model, keep_weight=config.keep_weight)
     connection.register("arriving", edges)
     connection.execute(
-        "insert into identity.edges select record_a, record_b, weight, probability, name_only, ? from arriving "
-        "order by record_a, record_b",
+        "insert into identity.edges select a.record_key, b.record_key, e.weight, e.probability, e.name_only, ? "
+        "from arriving as e join wf_keyed as a on a.number = e.a join wf_keyed as b on b.number = e.b "
+        "order by e.a, e.b",
         [model.version],
     )
     connection.unregister("arriving")
-    connection.execute("drop table wf_pairs")
+    connection.execute("drop table wf_pairs; drop table wf_keyed")
     return pairs
 
 
-def _decisions_changed(connection: duckdb.DuckDBPyConnection) -> bool:
+def decisions_changed(connection: duckdb.DuckDBPyConnection) -> bool:
     """`wf_decided`: records of decisions made or withdrawn since the last run."""
     connection.execute(
         """

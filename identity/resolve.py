@@ -101,6 +101,7 @@ def _memory(threads: int, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnecti
                 "autoinstall_known_extensions": False,
             },
         )
+        connection.execute("set enable_progress_bar = false")
         try:
             yield connection
         finally:

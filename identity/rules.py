@@ -87,80 +87,80 @@ def choose_limits(connection: duckdb.DuckDBPyConnection, config: MatchConfig) ->
     return Limits(per_rule, refused)
 
 
-def refresh_crowded(connection: duckdb.DuckDBPyConnection, limits: Limits) -> None:
-    """Keep `identity.state_crowded` (rule, key): keys held by more records than the rule's limit.
+def number_keys(connection: duckdb.DuckDBPyConnection, limits: Limits) -> None:
+    """Make `wf_keyed`: number (in the order of record keys), record_key, source, and per rule the hash of its key.
 
-    Looks only at keys of `wf_delta`; records of a key that became or ceased to be crowded are added to `wf_touched`.
+    Pairs are made of numbers and hashes: comparing them costs a fraction of comparing texts.
     """
-    for rule in RULES:
-        limit = limits.per_rule.get(rule.name, 0)
-        if limit == 0:
-            continue
+    keys = ", ".join(
+        f"case when {rule.key} is not null then hash({rule.key}) end as k_{rule.name}" for rule in _in_force(limits)
+    )
+    connection.execute(
+        f"""
+        create or replace temp table wf_keyed as
+        select (row_number() over (order by record_key) - 1)::integer as number, record_key, source
+            {"," if keys else ""} {keys}
+        from {people("identity.state_features")}
+        """
+    )
+
+
+def refresh_crowded(connection: duckdb.DuckDBPyConnection, limits: Limits) -> None:
+    """Keep `identity.state_crowded` (rule, key): keys in `wf_keyed` held by more records than the rule's limit.
+
+    Records of a key that became or ceased to be crowded are added to `wf_touched`.
+    """
+    for rule in _in_force(limits):
         connection.execute(
             f"""
-            create or replace temp table wf_keys as
-            with candidates as (
-                select distinct {rule.key} as key from {people("wf_delta")} where {rule.key} is not null
-            )
-            select
-                {rule.key} as key, count(*) > {limit} as is_crowded,
-                key in (select key from identity.state_crowded where rule = '{rule.name}') as was_crowded
-            from {people("identity.state_features")}
-            where {rule.key} in (select key from candidates)
-            group by {rule.key}
+            create or replace temp table wf_crowded as
+            select k_{rule.name} as key from wf_keyed where k_{rule.name} is not null
+            group by key having count(*) > {limits.per_rule[rule.name]}
             """
-        )
-        connection.execute(
-            f"delete from identity.state_crowded where rule = '{rule.name}' and key in (select key from wf_keys)"
-        )
-        connection.execute(
-            f"insert into identity.state_crowded select '{rule.name}', key from wf_keys where is_crowded"
         )
         connection.execute(
             f"""
             insert into wf_touched
-            select record_key from {people("identity.state_features")}
-            where {rule.key} in (select key from wf_keys where is_crowded <> was_crowded)
-              and record_key not in (select record_key from wf_touched)
+            with known as (select key from identity.state_crowded where rule = '{rule.name}'),
+            changed as ((from wf_crowded except from known) union all (from known except from wf_crowded))
+            select record_key from wf_keyed
+            where k_{rule.name} in (from changed) and record_key not in (select record_key from wf_touched)
             """
         )
-    connection.execute("drop table if exists wf_keys")
+        connection.execute("delete from identity.state_crowded where rule = ?", [rule.name])
+        connection.execute("insert into identity.state_crowded select ?, key from wf_crowded", [rule.name])
+    connection.execute("drop table if exists wf_crowded")
 
 
 def block(connection: duckdb.DuckDBPyConnection, limits: Limits, config: MatchConfig) -> int:
-    """Make `wf_pairs` (rule, record_a < record_b): pairs with at least one touched record; returns their number."""
-    connection.execute("create or replace temp table wf_blocked (rule INTEGER, record_a VARCHAR, record_b VARCHAR)")
+    """Make `wf_pairs` (a < b, numbers of `wf_keyed`): pairs with a touched record; returns their number."""
+    connection.execute("create or replace temp table wf_blocked (a INTEGER, b INTEGER)")
+    connection.execute(
+        "create or replace temp table wf_wanted as select number from wf_keyed semi join wf_touched using (record_key)"
+    )
+    wanted, records = connection.execute(
+        "select (select count(*) from wf_wanted), (select count(*) from wf_keyed)"
+    ).fetchall()[0]
     unique = ", ".join(f"'{source}'" for source in config.unique_sources) or "''"
-    for number, rule in enumerate(RULES):
-        if limits.per_rule.get(rule.name, 0) == 0:
-            continue
-        connection.execute(
-            f"""
-            create or replace temp table wf_keys as
-            with keyed as (
-                select record_key, source, {rule.key} as key
-                from {people("identity.state_features")} where {rule.key} is not null
-            ),
-            wanted as (
-                select distinct key from keyed where record_key in (select record_key from wf_touched)
-                except select key from identity.state_crowded where rule = '{rule.name}'
-            )
-            select k.*, record_key in (select record_key from wf_touched) as touched
-            from keyed as k semi join wanted using (key)
-            """
-        )
+    for rule in _in_force(limits):
+        key = f"k_{rule.name}"
+        free = f"{key} not in (select key from identity.state_crowded where rule = '{rule.name}')"
+        held = f"{key} is not null and {free}"
+        if wanted < records:
+            held += f" and {key} in (select {key} from wf_keyed semi join wf_wanted using (number))"
+        one_side = "" if wanted == records else "and (l.number in (from wf_wanted) or r.number in (from wf_wanted))"
         connection.execute(
             f"""
             insert into wf_blocked
-            select {number}, least(l.record_key, r.record_key), greatest(l.record_key, r.record_key)
-            from wf_keys as l join wf_keys as r using (key)
-            where l.touched and l.record_key <> r.record_key and (not r.touched or l.record_key < r.record_key)
-              and not (l.source = r.source and l.source in ({unique}))
+            with held as (select number, source, {key} as key from wf_keyed where {held})
+            select l.number, r.number from held as l join held as r using (key)
+            where l.number < r.number {one_side} and not (l.source = r.source and l.source in ({unique}))
             """
         )
-    connection.execute(
-        "create or replace temp table wf_pairs as "
-        "select min(rule) as rule, record_a, record_b from wf_blocked group by record_a, record_b"
-    )
-    connection.execute("drop table wf_blocked; drop table if exists wf_keys")
+    connection.execute("create or replace temp table wf_pairs as select distinct a, b from wf_blocked")
+    connection.execute("drop table wf_blocked; drop table wf_wanted")
     return int(connection.execute("select count(*) from wf_pairs").fetchall()[0][0])
+
+
+def _in_force(limits: Limits) -> list[Rule]:
+    return [rule for rule in RULES if limits.per_rule.get(rule.name, 0) > 0]

@@ -22,7 +22,8 @@ def scratch(like: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnecti
     config = {name: value for name, value in zip(_INHERITED, values, strict=True) if _is_set(value)}
     connection = duckdb.connect(":memory:", config=config)
     try:
-        connection.execute("set preserve_insertion_order = false")
+        # A progress bar would be drawn on standard output, where facts are printed.
+        connection.execute("set enable_progress_bar = false; set preserve_insertion_order = false")
         yield connection
     finally:
         connection.close()

@@ -41,7 +41,7 @@ create table if not exists identity.hub_overrides (
     kind VARCHAR, value VARCHAR, action VARCHAR, author VARCHAR, "at" TIMESTAMP);
 create table if not exists identity.state_hubs (
     kind VARCHAR, value VARCHAR, names BIGINT, records BIGINT, origin VARCHAR);
-create table if not exists identity.state_crowded (rule VARCHAR, key VARCHAR);
+create table if not exists identity.state_crowded (rule VARCHAR, key UBIGINT);
 create table if not exists identity.state_models (
     model_version VARCHAR, settings VARCHAR, records BIGINT, created_run VARCHAR, created_at TIMESTAMP, active BOOLEAN);
 create table if not exists identity.state_frequencies (

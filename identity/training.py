@@ -18,10 +18,9 @@ import duckdb
 
 from identity.comparisons import Comparison
 from identity.config import MatchConfig
-from identity.features import people
-from identity.matching import scored
+from identity.matching import Pairs, scored
 from identity.model import Model, Shares, ordered, prior_model, prior_shares
-from identity.rules import RULES, Limits
+from identity.rules import RULES, Limits, number_keys
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,22 +64,21 @@ def train(connection: duckdb.DuckDBPyConnection, config: MatchConfig, limits: Li
 
 
 def _sample(connection: duckdb.DuckDBPyConnection, config: MatchConfig, limits: Limits) -> None:
-    """`wf_training`: rule (-1 random), record_a, record_b, forbidden, share (sampled part of the rule's keys)."""
+    """`wf_training`: rule (-1 random), a, b (numbers of `wf_keyed`), forbidden, share of the rule's keys sampled."""
     unique = ", ".join(f"'{source}'" for source in config.unique_sources) or "''"
     connection.execute(
-        "create or replace temp table wf_training "
-        "(rule INTEGER, record_a VARCHAR, record_b VARCHAR, forbidden BOOLEAN, share DOUBLE)"
+        "create or replace temp table wf_training (rule INTEGER, a INTEGER, b INTEGER, forbidden BOOLEAN, share DOUBLE)"
     )
-    for number, rule in enumerate(RULES):
+    number_keys(connection, limits)
+    for place, rule in enumerate(RULES):
         limit = limits.per_rule.get(rule.name, 0)
         if limit == 0:
             continue
         connection.execute(
             f"""
             create or replace temp table wf_keys as
-            select record_key, source, {rule.key} as key from {people("identity.state_features")}
-            where {rule.key} is not null
-            qualify count(*) over (partition by {rule.key}) between 2 and {limit}
+            select number, source, k_{rule.name} as key from wf_keyed where k_{rule.name} is not null
+            qualify count(*) over (partition by k_{rule.name}) between 2 and {limit}
             """
         )
         pairs = connection.execute("select sum(n * (n - 1) // 2) from (select count(*) as n from wf_keys group by key)")
@@ -89,10 +87,9 @@ def _sample(connection: duckdb.DuckDBPyConnection, config: MatchConfig, limits: 
             f"""
             insert into wf_training
             select
-                {number}, l.record_key, r.record_key,
-                coalesce(l.source = r.source and l.source in ({unique}), false), {share!r}
+                {place}, l.number, r.number, coalesce(l.source = r.source and l.source in ({unique}), false), {share!r}
             from wf_keys as l join wf_keys as r using (key)
-            where l.record_key < r.record_key and hash(key || '{config.seed}') % 1000000 < {share * 1_000_000!r}
+            where l.number < r.number and hash(key, {config.seed}) % 1000000 < {share * 1_000_000!r}
             """
         )
     connection.execute("drop table if exists wf_keys")
@@ -104,8 +101,8 @@ def _sample_random(connection: duckdb.DuckDBPyConnection, config: MatchConfig) -
     connection.execute(
         f"""
         create or replace temp table wf_shuffled as
-        select record_key, row_number() over (order by hash(record_key || '{config.seed}'), record_key) - 1 as place
-        from identity.state_features order by place limit {RANDOM_PAIRS}
+        select number, row_number() over (order by hash(record_key || '{config.seed}'), record_key) - 1 as place
+        from wf_keyed order by place limit {RANDOM_PAIRS}
         """
     )
     records = int(connection.execute("select count(*) from wf_shuffled").fetchall()[0][0])
@@ -114,12 +111,12 @@ def _sample_random(connection: duckdb.DuckDBPyConnection, config: MatchConfig) -
         f"""
         insert into wf_training
         with followed as (
-            select record_key, (place + step) % {max(records, 1)} as place
+            select number, (place + step) % {max(records, 1)} as place
             from wf_shuffled cross join (select unnest(range(1, {steps + 1})) as step)
         )
-        select -1, f.record_key, s.record_key, false, 1
+        select -1, f.number, s.number, false, 1
         from followed as f join wf_shuffled as s using (place)
-        where f.record_key <> s.record_key
+        where f.number <> s.number
         """
     )
     connection.execute("drop table wf_shuffled")
@@ -131,22 +128,20 @@ def _patterns(connection: duckdb.DuckDBPyConnection, model: Model) -> tuple[Patt
     Under "all", a pair counts by one over the chance that any rule's sample holds it.
     """
     connection.execute(
-        "create or replace temp table wf_distinct as select distinct "
-        "least(record_a, record_b) as record_a, greatest(record_a, record_b) as record_b from wf_training"
+        "create or replace temp table wf_distinct as "
+        "select distinct least(a, b) as a, greatest(a, b) as b from wf_training"
     )
     names = list(model.shares)
     numbers = {name: [float(level) for level in range(len(model.shares[name].m))] for name in names}
     decode = ", ".join(f"{model.level_sql(name, numbers[name], missing=-1.0)}::integer as l_{name}" for name in names)
     columns = ", ".join(f"l_{name}" for name in names)
-    with scored(connection, "wf_distinct", model) as (scratched, table):
+    with scored(connection, Pairs("wf_distinct", "wf_keyed"), model) as (scratched, table):
         sample = connection.execute("select * from wf_training").to_arrow_table()
         scratched.register("sample", sample)
-        scratched.execute(
-            f"create table leveled as select unique_id_l as record_a, unique_id_r as record_b, {decode} from {table}"
-        )
+        scratched.execute(f"create table leveled as select unique_id_l as a, unique_id_r as b, {decode} from {table}")
         joined = (
             f"select s.*, {columns} from sample as s join leveled as l "
-            "on l.record_a = least(s.record_a, s.record_b) and l.record_b = greatest(s.record_a, s.record_b)"
+            "on l.a = least(s.a, s.b) and l.b = greatest(s.a, s.b)"
         )
         scratched.execute(f"create table patterns as {joined}")
 
@@ -164,8 +159,8 @@ def _patterns(connection: duckdb.DuckDBPyConnection, model: Model) -> tuple[Patt
             f"""
             select {columns}, forbidden, sum(1 / chance) from (
                 select
-                    record_a, record_b, {columns}, any_value(forbidden) as forbidden, 1 - product(1 - share) as chance
-                from patterns where rule >= 0 group by record_a, record_b, {columns}
+                    a, b, {columns}, any_value(forbidden) as forbidden, 1 - product(1 - share) as chance
+                from patterns where rule >= 0 group by a, b, {columns}
             ) group by all
             """,
             names,
