@@ -80,6 +80,8 @@ class Home:
             lookup = dict(connection.execute("select profile_id, name from temp.main.names").fetchall())
         with open_store(self.store_url or f"sqlite:///{self.path / 'store.sqlite'}") as store:
             for segment in store.list_segments():
+                if '"type": "sample"' in segment.definition:
+                    continue  # drawn by a hash of the profile id, so it differs wherever the random ids do
                 members = store.memberships(segment.key, limit=1_000_000)
                 content[f"segment.{segment.key}"] = sorted((lookup[member.profile_id],) for member in members)
         content["status"] = [(json.dumps(status["raw"]), json.dumps(status["stages"]))]
