@@ -194,8 +194,8 @@ def test_profiles_without_records(house: Warehouse) -> None:
         "insert into identity.identity_map values ('marketing', 'x@firm.de', 'address', 1.0, false)"
     )
     house.connection.execute(
-        "insert into identity.device_map values "
-        "('a1', 'visitor', '0001-01-01', '2024-01-01', 'anonymous'), ('a1', 'visitor', '2024-01-01', '9999-12-31', 'anonymous')"
+        "insert into identity.device_map values ('a1', 'visitor', '0001-01-01', '2024-01-01', 'anonymous'), "
+        "('a1', 'visitor', '2024-01-01', '9999-12-31', 'anonymous')"
     )
     write_golden(house.connection)
     write_identifiers(house.connection)
