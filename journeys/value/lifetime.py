@@ -5,16 +5,18 @@ Purchases on one day count once (the models know days). Values are averages of t
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
-import pandas as pd
 
 from cdp.errors import InputError
 from journeys.measures import Frozen, Measure, Query
 from journeys.scope import Scope, traced
 from journeys.value import bgnbd, gamma_gamma
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LEAST_REPEATERS = 30
 HORIZON_DAYS = 365
