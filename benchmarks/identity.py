@@ -125,7 +125,7 @@ def _open(path: Path, threads: int) -> duckdb.DuckDBPyConnection:
     import scipy.sparse.csgraph  # noqa: F401
     import splink  # noqa: F401
 
-    config = {"threads": threads, "memory_limit": "1GB", "temp_directory": str(path.parent / "spill")}
+    config = {"threads": threads, "memory_limit": "700MB", "temp_directory": str(path.parent / "spill")}
     connection = duckdb.connect(str(path), config=config)
     connection.execute("set enable_progress_bar = false")
     return connection

@@ -48,7 +48,8 @@ def score(connection: duckdb.DuckDBPyConnection, pairs: Pairs, model: Model, *, 
         )
     """
     where = "" if keep_weight is None else f" where weight >= {double(keep_weight)}"
-    with scored(connection, pairs, model) as (scratched, table):
+    # The weight is at most that against strangers, so Splink may leave out what falls below already.
+    with scored(connection, pairs, model, keep_weight=keep_weight) as (scratched, table):
         return scratched.execute(f"{select.format(table=table)}{where}").to_arrow_table()
 
 
@@ -80,7 +81,7 @@ def weights_sql(model: Model) -> str:
 
 @contextmanager
 def scored(
-    connection: duckdb.DuckDBPyConnection, pairs: Pairs, model: Model
+    connection: duckdb.DuckDBPyConnection, pairs: Pairs, model: Model, *, keep_weight: float | None = None
 ) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
     """Splink's predictions for `pairs` as a table on a scratch connection that lives as long as the block."""
     from splink import Linker
@@ -101,7 +102,7 @@ def scored(
             linker.table_management.register_term_frequency_lookup(api.register(f"wf_tf_{column}"), column)
         linker.table_management.register_blocked_pairs_for_predict(api.register("wf_pairs"))
         try:
-            predictions = linker.inference.predict(warning_mode="never")
+            predictions = linker.inference.predict(threshold_match_weight=keep_weight, warning_mode="never")
         except Exception as error:
             # Splink's message quotes values of records.
             raise CdpError(f"Scoring failed inside the matching engine ({type(error).__name__}).") from None

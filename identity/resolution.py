@@ -16,6 +16,8 @@ from identity.config import MatchConfig
 from identity.membership import Run
 from identity.model import Model
 
+# Below this share of touched records only what is near them is looked at.
+_LITTLE = 0.2
 Progress = Callable[[str], None]
 
 
@@ -104,8 +106,7 @@ def touch_everything(connection: duckdb.DuckDBPyConnection) -> None:
 def _match(connection: duckdb.DuckDBPyConnection, model: Model, config: MatchConfig) -> int:
     """Replace the edges of touched records; what they were joined to is affected too. Returns the pairs compared."""
     limits = rules.Limits(model.limits, model.refused)
-    rules.number_keys(connection, limits)
-    rules.refresh_crowded(connection, limits)
+    _number_keys(connection, limits)
     connection.execute(
         """
         create or replace temp table wf_stale as
@@ -126,14 +127,27 @@ def _match(connection: duckdb.DuckDBPyConnection, model: Model, config: MatchCon
     edges = matching.score(connection, wanted, model, keep_weight=config.keep_weight)
     connection.register("arriving", edges)
     connection.execute(
-        "insert into identity.edges select a.record_key, b.record_key, e.weight, e.probability, e.name_only, ? "
-        "from arriving as e join wf_keyed as a on a.number = e.a join wf_keyed as b on b.number = e.b "
-        "order by e.a, e.b",
+        "insert into identity.edges select least(a.record_key, b.record_key), greatest(a.record_key, b.record_key), "
+        "e.weight, e.probability, e.name_only, ? "
+        "from arriving as e join wf_keyed as a on a.number = e.a join wf_keyed as b on b.number = e.b",
         [model.version],
     )
     connection.unregister("arriving")
     connection.execute("drop table wf_pairs; drop table wf_keyed")
     return pairs
+
+
+def _number_keys(connection: duckdb.DuckDBPyConnection, limits: rules.Limits) -> None:
+    """`wf_keyed` and the crowded keys, around what was touched where that is little."""
+    touched, records = connection.execute(
+        "select (select count(*) from wf_touched), (select count(*) from identity.state_features)"
+    ).fetchall()[0]
+    only_near = touched < _LITTLE * records
+    rules.number_keys(connection, limits, only_near=only_near)
+    rules.refresh_crowded(connection, limits, only_near=only_near)
+    if only_near and connection.execute("select count(*) from wf_touched").fetchall()[0][0] > touched:
+        # Crowded keys changed and touched more records; their other keys lead further than what is near.
+        rules.number_keys(connection, limits)
 
 
 def decisions_changed(connection: duckdb.DuckDBPyConnection) -> bool:

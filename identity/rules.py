@@ -87,49 +87,75 @@ def choose_limits(connection: duckdb.DuckDBPyConnection, config: MatchConfig) ->
     return Limits(per_rule, refused)
 
 
-def number_keys(connection: duckdb.DuckDBPyConnection, limits: Limits) -> None:
-    """Make `wf_keyed`: number (in the order of record keys), record_key, source, and per rule the hash of its key.
+def number_keys(connection: duckdb.DuckDBPyConnection, limits: Limits, *, only_near: bool = False) -> None:
+    """Make `wf_keyed`: number (in no order), record_key, source, and per rule the hash of its key.
 
-    Pairs are made of numbers and hashes: comparing them costs a fraction of comparing texts.
+    Pairs are made of numbers and hashes: comparing them costs a fraction of comparing texts. With `only_near` it holds
+    just the records that share a key with a record of `wf_touched` or `wf_delta`, and `wf_near` those keys.
     """
-    keys = ", ".join(
-        f"case when {rule.key} is not null then hash({rule.key}) end as k_{rule.name}" for rule in _in_force(limits)
-    )
+    keys = _keys(limits)
+    near = ""
+    if only_near:
+        connection.execute(
+            f"""
+            create or replace temp table wf_near as
+            with nearby as (
+                select {keys} from {people("wf_delta")}
+                union all
+                select {keys} from {people("identity.state_features")} semi join wf_touched using (record_key)
+            )
+            select distinct * from (unpivot nearby on columns(*) into name rule value key)
+            """
+        )
+        near = " or ".join(
+            f"k_{rule.name} in (select key from wf_near where rule = 'k_{rule.name}')" for rule in _in_force(limits)
+        )
     connection.execute(
         f"""
         create or replace temp table wf_keyed as
-        select (row_number() over (order by record_key) - 1)::integer as number, record_key, source
-            {"," if keys else ""} {keys}
-        from {people("identity.state_features")}
+        with keyed as (select record_key, source, {keys} from {people("identity.state_features")})
+        select (row_number() over () - 1)::integer as number, * from keyed {f"where {near}" if near else ""}
         """
     )
 
 
-def refresh_crowded(connection: duckdb.DuckDBPyConnection, limits: Limits) -> None:
+def refresh_crowded(connection: duckdb.DuckDBPyConnection, limits: Limits, *, only_near: bool = False) -> None:
     """Keep `identity.state_crowded` (rule, key): keys in `wf_keyed` held by more records than the rule's limit.
 
-    Records of a key that became or ceased to be crowded are added to `wf_touched`.
+    Records of a key that became or ceased to be crowded are added to `wf_touched`. With `only_near` just the keys of
+    `wf_near` are judged; of those, `wf_keyed` holds every record.
     """
     for rule in _in_force(limits):
+        judged = f"in (select key from wf_near where rule = 'k_{rule.name}')" if only_near else "is not null"
         connection.execute(
             f"""
             create or replace temp table wf_crowded as
-            select k_{rule.name} as key from wf_keyed where k_{rule.name} is not null
+            select k_{rule.name} as key from wf_keyed where k_{rule.name} {judged}
             group by key having count(*) > {limits.per_rule[rule.name]}
             """
         )
         connection.execute(
             f"""
             insert into wf_touched
-            with known as (select key from identity.state_crowded where rule = '{rule.name}'),
+            with known as (select key from identity.state_crowded where rule = '{rule.name}' and key {judged}),
             changed as ((from wf_crowded except from known) union all (from known except from wf_crowded))
             select record_key from wf_keyed
             where k_{rule.name} in (from changed) and record_key not in (select record_key from wf_touched)
             """
         )
-        connection.execute("delete from identity.state_crowded where rule = ?", [rule.name])
+        connection.execute(f"delete from identity.state_crowded where rule = '{rule.name}' and key {judged}")
         connection.execute("insert into identity.state_crowded select ?, key from wf_crowded", [rule.name])
     connection.execute("drop table if exists wf_crowded")
+
+
+def _keys(limits: Limits) -> str:
+    """The keys of all rules in force as columns; a table whose rules were all refused has one without values."""
+    return (
+        ", ".join(
+            f"case when {rule.key} is not null then hash({rule.key}) end as k_{rule.name}" for rule in _in_force(limits)
+        )
+        or "null::ubigint as k_none"
+    )
 
 
 def block(connection: duckdb.DuckDBPyConnection, limits: Limits, config: MatchConfig) -> int:

@@ -157,7 +157,7 @@ def _patterns(connection: duckdb.DuckDBPyConnection, model: Model) -> tuple[Patt
         everything = _fetch(
             scratched,
             f"""
-            select {columns}, forbidden, sum(1 / chance) from (
+            select {columns}, forbidden, sum(round(1 / chance, 6)::decimal(20, 6))::double from (
                 select
                     a, b, {columns}, any_value(forbidden) as forbidden, 1 - product(1 - share) as chance
                 from patterns where rule >= 0 group by a, b, {columns}

@@ -38,11 +38,13 @@ def test_increments_equal_a_rebuild_and_a_rebuild_changes_no_id(shop, records_of
     shop.add("sales", "c003", first_name="Dora", last_name="Umbenannt", email="dora.birnbaum3@gmail.com")
     shop.remove("web:u005")
     shop.resolve()
-    incremental = shop.ids()
+    incremental, edges, refusals = shop.ids(), stored(shop, "edges"), stored(shop, "refusals")
     report = shop.resolve(rebuild=True)
     assert report.changed
     assert report.events == {}
     assert shop.ids() == incremental
+    assert stored(shop, "edges") == edges
+    assert stored(shop, "refusals") == refusals
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -233,6 +235,38 @@ def test_one_record_per_source_holds_only_where_declared(shop):
     assert shop.profile("pos:pos1") == shop.profile("pos:pos2")
     assert shop.profile("sales:sales1") != shop.profile("sales:sales2")
     assert ("one record per source",) in shop.rows("select reason from identity.refusals")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [3, 4, 5])
+def test_many_random_increments_equal_a_rebuild(shop, records_of, seed):
+    rng = random.Random(seed)
+    known = {f"{source}:{key}": (source, key, values) for n in range(40) for source, key, values in records_of(n)}
+    for key in rng.sample(sorted(known), 60):
+        shop.add(*known[key][:2], **known[key][2])
+    shop.resolve()
+    for _ in range(6):
+        for key in rng.sample(sorted(known), 8):
+            source, record_id, values = known[key]
+            action = rng.random()
+            if action < 0.25:
+                shop.remove(key)
+            elif action < 0.5:
+                donor = known[rng.choice(sorted(known))][2]
+                shop.add(source, record_id, **{**values, **{k: v for k, v in donor.items() if rng.random() < 0.3}})
+            else:
+                shop.add(source, record_id, **values)
+        shop.resolve()
+        before, edges = shop.ids(), stored(shop, "edges")
+        assert shop.resolve(rebuild=True).events == {}
+        assert shop.ids() == before
+        assert stored(shop, "edges") == edges
+
+
+def stored(shop, table):
+    """Rows of a table, probabilities and weights as printed."""
+    rows = shop.rows(f"select * from identity.{table} order by all")
+    return [tuple(f"{value:.9g}" if isinstance(value, float) else value for value in row) for row in rows]
 
 
 def _shuffle(shop, seed):
