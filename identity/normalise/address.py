@@ -45,13 +45,14 @@ def normalise_street(text: str) -> Street:
     number, _, rest = line.partition(" ")
     if number.isdigit() and number.isascii() and len(number) <= 6 and _BEGINS_WITH_WORD.match(rest):
         # Only the name behind the number takes work, and far fewer names than addresses exist.
-        known = _numbered_street(rest)
+        known = numbered_street(rest)
         return known._replace(house_number=_plain(number)) if known.house_number else known
     return _parsed(line)
 
 
 @lru_cache(maxsize=300_000)
-def _numbered_street(rest: str) -> Street:
+def numbered_street(rest: str) -> Street:
+    """What stands behind a house number, read as behind the number 1; `rest` is cleaned."""
     return _parsed(f"1 {rest}")
 
 

@@ -26,7 +26,7 @@ class Email(NamedTuple):
     base: str | None
 
 
-class _Domain(NamedTuple):
+class Domain(NamedTuple):
     """What is known of a domain: where its mail goes, what its local parts ignore, what starts a tag, and its kind."""
 
     canonical: str
@@ -36,12 +36,12 @@ class _Domain(NamedTuple):
     kind: str | None = None
 
 
-class _Domains(dict[str, "_Domain | None"]):
+class Domains(dict[str, "Domain | None"]):
     """Domain → what is known of it, worked out once per domain; None where it cannot be one."""
 
-    def __missing__(self, domain: str) -> _Domain | None:
+    def __missing__(self, domain: str) -> Domain | None:
         known = _DOMAIN.fullmatch(domain) is not None and len(domain) < _LONGEST
-        found = (_providers().get(domain) or _Domain(domain, kind=_kind_of_domain(domain))) if known else None
+        found = (_providers().get(domain) or Domain(domain, kind=_kind_of_domain(domain))) if known else None
         # A table of a million company domains must not stay in memory for ever.
         if len(self) < 200_000:
             self[domain] = found
@@ -56,17 +56,17 @@ _BRACKETS = re.compile(r"<([^<>\s]+@[^<>\s]+)>")
 _LONGEST = 190
 # Reserved by RFC 2606 and RFC 6761: nobody can receive mail there.
 _RESERVED = (".example", ".invalid", ".test", ".localhost", ".local")
-_DOMAINS = _Domains()
+DOMAINS = Domains()
 
 
 def normalise_email(text: str) -> Email:
     """The address in `text`; never raises."""
     local, _, domain = text.strip().lower().partition("@")
-    if not _LOCAL.fullmatch(local) or (known := _DOMAINS[domain]) is None:
+    if not _LOCAL.fullmatch(local) or (known := DOMAINS[domain]) is None:
         local, _, domain = _tidy(text).rpartition("@")
         if not domain.isascii():
             domain = _ascii_domain(domain)
-        if not _WIDE_LOCAL.fullmatch(local) or (known := _DOMAINS[domain]) is None:
+        if not _WIDE_LOCAL.fullmatch(local) or (known := DOMAINS[domain]) is None:
             return INVALID
     box = local
     for separator in known.tag:
@@ -106,9 +106,9 @@ def _ascii_domain(domain: str) -> str:
         return ""
 
 
-def _kind(box: str, domain: _Domain) -> str:
+def _kind(box: str, domain: Domain) -> str:
     bare = box if box.isalnum() else box.replace(".", "").replace("-", "").replace("_", "")
-    kinds = _kinds_of_local()
+    kinds = kinds_of_local()
     kind = kinds.get(bare)
     if domain.kind == "placeholder" or kind == "placeholder" or (len(bare) > 2 and bare == bare[0] * len(bare)):
         return "placeholder"
@@ -127,14 +127,15 @@ def _kind_of_domain(domain: str) -> str | None:
 
 
 @cache
-def _kinds_of_local() -> dict[str, str]:
+def kinds_of_local() -> dict[str, str]:
+    """Local part without dots, dashes and underscores → `placeholder` or `role`."""
     return {row["word"]: row["kind"] for row in rows("mail_locals")}
 
 
 @cache
-def _providers() -> dict[str, _Domain]:
+def _providers() -> dict[str, Domain]:
     return {
-        domain: _Domain(row["canonical"], row["ignored"], row["tag"], public=True)
+        domain: Domain(row["canonical"], row["ignored"], row["tag"], public=True)
         for row in rows("mail_providers")
         for domain in row["domains"].split()
     }

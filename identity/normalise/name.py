@@ -33,7 +33,7 @@ class Name(NamedTuple):
     key: str | None = None
 
 
-class _Parts(NamedTuple):
+class Parts(NamedTuple):
     """Tokens by role; given tokens keep their hyphens, family tokens are split and glued."""
 
     given: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class _Parts(NamedTuple):
 
 
 NOBODY = Name()
-_NO_PARTS = _Parts()
+_NO_PARTS = Parts()
 _CACHE = 300_000
 _WORD = re.compile(r"[a-z0-9\u0080-\U0010ffff]+(?:-[a-z0-9\u0080-\U0010ffff]+)*")
 _ASIDE = re.compile(r"\([^()]*\)|\"[^\"]*\"|\[[^\[\]]*\]")
@@ -58,8 +58,8 @@ _GENERATIONS = ("jr", "sr", "ii", "iii", "iv", "v")
 
 def normalise_name(first: str | None, middle: str | None, last: str | None, full: str | None) -> Name:
     """The name in whichever of the four texts there are; never raises."""
-    given = _given_part(first) if first else _NO_PARTS
-    family = _family_part(last) if last else _NO_PARTS
+    given = given_part(first) if first else _NO_PARTS
+    family = family_part(last) if last else _NO_PARTS
     if given.simple and family.simple and not middle:
         return _simple(given, family)
     if first and not given.whole and words("name_words", "filler").issuperset(family.family):
@@ -71,10 +71,10 @@ def normalise_name(first: str | None, middle: str | None, last: str | None, full
         if found is not None:
             return _built(found)
     between = given.middle + (_middle_part(middle) if middle else ())
-    return _built(_Parts(given.given, between, family.family, family.suffix or given.suffix))
+    return _built(Parts(given.given, between, family.family, family.suffix or given.suffix))
 
 
-def _completed(first: str | None, last: str | None, full: str | None) -> _Parts | None:
+def _completed(first: str | None, last: str | None, full: str | None) -> Parts | None:
     """Parts of a name of which one column is empty: from the full name, or because one column holds the whole."""
     if full and (parts := _whole_part(full)).family and parts.given:
         return parts
@@ -88,17 +88,17 @@ def _completed(first: str | None, last: str | None, full: str | None) -> _Parts 
     return None
 
 
-def _simple(given: _Parts, family: _Parts) -> Name:
+def _simple(given: Parts, family: Parts) -> Name:
     """The common case, one plain word each, without the general way through lists of words."""
     first, last = given.simple or "", family.simple or ""
     roots = given_roots(first)
     key = f"{first} {last}" if first < last else f"{last} {first}"
     if len(first) == 1 or len(last) == 1 or first == last:
-        return _built(_Parts(given.given, (), family.family))
+        return _built(Parts(given.given, (), family.family))
     return Name(first, roots[0], roots, first[0], None, last, None, f"{first} {last}", key)
 
 
-def _built(parts: _Parts) -> Name:
+def _built(parts: Parts) -> Name:
     given, middle, family = "".join(parts.given).replace("-", ""), " ".join(parts.middle), " ".join(parts.family)
     if not given and not family:
         if not parts.whole:
@@ -137,7 +137,7 @@ def _joined_syllables(given: str, middle: str) -> tuple[str, str]:
 
 
 @lru_cache(maxsize=_CACHE)
-def _given_part(text: str) -> _Parts:
+def given_part(text: str) -> Parts:
     """The first-name column."""
     found = _people_words(text)
     no_given = words("name_words", "nobody_given") | words("name_words", "honorific")
@@ -149,17 +149,17 @@ def _given_part(text: str) -> _Parts:
     if not found:
         return _NO_PARTS
     simple = found[0] if len(found) == 1 and suffix is None and found[0].isascii() and found[0].isalpha() else None
-    return _Parts((found[0],), tuple(_split(found[1:])), (), suffix, tuple(found), simple)
+    return Parts((found[0],), tuple(_split(found[1:])), (), suffix, tuple(found), simple)
 
 
 @lru_cache(maxsize=_CACHE)
-def _family_part(text: str) -> _Parts:
+def family_part(text: str) -> Parts:
     """The last-name column; `Herr` alone is a surname there."""
     found = [text.lower()] if text.lower() in words("name_words", "honorific") else _people_words(text)
     found, suffix = _without_suffix(found)
     family = tuple(_glued(_split(found)))
     simple = family[0] if len(family) == 1 and suffix is None and family[0].isascii() and family[0].isalpha() else None
-    return _Parts((), (), family, suffix, family, simple)
+    return Parts((), (), family, suffix, family, simple)
 
 
 @lru_cache(maxsize=_CACHE)
@@ -168,57 +168,57 @@ def _middle_part(text: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=_CACHE)
-def _whole_part(text: str) -> _Parts:
+def _whole_part(text: str) -> Parts:
     """A full name in one text."""
     found = _people_words(text)
     if not found:
         return _NO_PARTS
     plain = _split(found)
     if _is_organisation(plain):
-        return _Parts(whole=tuple(plain))
+        return Parts(whole=tuple(plain))
     if not plain[0].isascii() and (parts := _ideographic(plain)):
         return parts
     line = clean(text)
     return ("," in line and _turned_round(line, plain)) or _in_order(found, plain, couple="&" in line)
 
 
-def _turned_round(line: str, plain: list[str]) -> _Parts | None:
+def _turned_round(line: str, plain: list[str]) -> Parts | None:
     """`Last, First Middle`; None when only a suffix or a degree follows the comma."""
     before, _, after = line.partition(",")
     behind, suffix = _without_suffix(_people_words(after))
-    family = _family_part(before)
+    family = family_part(before)
     if len(behind) > 1 and _is_suffix(behind[:1]):
         behind, suffix = behind[1:], suffix or _generation(behind[0])
     if not behind or not family.family or _is_suffix(behind):
         return None
-    first = _given_part(" ".join(behind))
-    return _Parts(first.given, first.middle, family.family, suffix or family.suffix, tuple(plain))
+    first = given_part(" ".join(behind))
+    return Parts(first.given, first.middle, family.family, suffix or family.suffix, tuple(plain))
 
 
-def _in_order(found: list[str], plain: list[str], *, couple: bool) -> _Parts:
+def _in_order(found: list[str], plain: list[str], *, couple: bool) -> Parts:
     """`First Middle Last Suffix`, a single word, a couple, or a Chinese name with the surname first."""
     found, suffix = _without_suffix(found)
     if len(found) < 2:
         alone = tuple(_split(found))
-        return _Parts(family=() if not alone or is_known_given_name(alone[0]) else alone, suffix=suffix, whole=alone)
+        return Parts(family=() if not alone or is_known_given_name(alone[0]) else alone, suffix=suffix, whole=alone)
     if len(found) == 2 and chinese.is_latin_surname(found[0]) and chinese.is_two_syllables(found[1]):
-        return _Parts((found[1],), (), (found[0],), suffix, tuple(plain))
+        return Parts((found[1],), (), (found[0],), suffix, tuple(plain))
     start = len(found) - 1
     while start > 1 and found[start - 1] in words("name_words", "particle"):
         start -= 1
     behind = tuple(_glued(_split(found[start:])))
     if couple or "and" in plain:
-        return _Parts(family=behind, suffix=suffix, whole=tuple(plain))
+        return Parts(family=behind, suffix=suffix, whole=tuple(plain))
     # What the first-name column would not take for a name is none here either.
-    return _Parts(_given_part(found[0]).given, tuple(_split(found[1:start])), behind, suffix, tuple(plain))
+    return Parts(given_part(found[0]).given, _middle_part(" ".join(found[1:start])), behind, suffix, tuple(plain))
 
 
-def _ideographic(found: list[str]) -> _Parts | None:
+def _ideographic(found: list[str]) -> Parts | None:
     """A name in Chinese characters, written together or in two words in either order; a Korean one together."""
     if len(found) == 1:
         surname, rest = chinese.split_hangul(found[0])
         if surname and rest:
-            return _Parts((rest,), (), (surname,), None, tuple(found))
+            return Parts((rest,), (), (surname,), None, tuple(found))
     if not all(chinese.is_ideographic(token) for token in found) or len(found) > 2:
         return None
     family: str | None
@@ -228,8 +228,8 @@ def _ideographic(found: list[str]) -> _Parts | None:
     else:
         family, given = found if chinese.is_surname(found[0]) or not chinese.is_surname(found[1]) else found[::-1]
     if family is None or given is None:
-        return _Parts(whole=tuple(found))
-    return _Parts((given,), (), (family,), None, tuple(found))
+        return Parts(whole=tuple(found))
+    return Parts((given,), (), (family,), None, tuple(found))
 
 
 @lru_cache(maxsize=_CACHE)

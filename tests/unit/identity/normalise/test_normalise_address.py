@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from identity.normalise.address import (
@@ -93,17 +93,20 @@ PIECES = (
 lines = st.one_of(st.text(max_size=40), st.lists(st.sampled_from(PIECES.split()), max_size=8).map(" ".join))
 
 
+@settings(deadline=None)
 @given(lines)
 def test_never_raises_and_gives_no_empty_part(text: str) -> None:
     assert all(part != "" for part in normalise_street(text))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 99999), st.sampled_from(["Main Street", "4th Avenue", "N Oak Dr", "Rue Royale", "S 50 W"]))
 def test_the_parts_written_out_are_a_fixed_point(number: int, name: str) -> None:
     once = normalise_street(f"{number} {name}")
     assert normalise_street(f"{once.house_number} {once.street}") == once
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20), st.sampled_from(["US", "GB", "DE", None]))
 def test_small_parts_never_raise_and_are_idempotent(text: str, region: str | None) -> None:
     for function in (normalise_postcode, normalise_region):

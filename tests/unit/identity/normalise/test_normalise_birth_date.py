@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from identity.normalise.birth_date import UNKNOWN, normalise_birth_date
@@ -100,6 +100,7 @@ def test_garbled_is_unknown(text: str) -> None:
     assert normalise_birth_date(text) == UNKNOWN
 
 
+@settings(deadline=None)
 @given(st.dates(min_value=date(1870, 1, 1), max_value=date(2099, 12, 31)))
 def test_every_date_is_read_back_in_every_form(day: date) -> None:
     assert normalise_birth_date(day.isoformat()).iso == day.isoformat()
@@ -111,6 +112,7 @@ def test_every_date_is_read_back_in_every_form(day: date) -> None:
         assert normalise_birth_date(swapped).swapped == day.isoformat()
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(max_size=30), st.text("0123456789/-. |lOo", max_size=12)), st.booleans())
 def test_never_raises_and_is_idempotent(text: str, day_first: bool) -> None:
     found = normalise_birth_date(text, day_first=day_first)

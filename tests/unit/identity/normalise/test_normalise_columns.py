@@ -98,7 +98,7 @@ cells = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(cells)
 def test_agrees_with_the_functions_record_by_record(rows: list[dict[str, str | None]]) -> None:
     source = pa.Table.from_pylist(

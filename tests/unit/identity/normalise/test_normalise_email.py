@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from identity.normalise.email import INVALID, normalise_email
@@ -80,6 +80,7 @@ addresses = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(addresses)
 def test_idempotent_and_never_raises(text: str) -> None:
     email = normalise_email(text)

@@ -156,7 +156,7 @@ words = st.one_of(st.sampled_from(PIECES.split()), st.text(max_size=8))
 texts = st.one_of(st.none(), st.lists(words, max_size=6).map(" ".join))
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(texts, texts, texts, texts)
 def test_never_raises_and_is_idempotent(
     first: str | None, middle: str | None, last: str | None, whole: str | None
@@ -169,6 +169,7 @@ def test_never_raises_and_is_idempotent(
         assert name.key
 
 
+@settings(deadline=None)
 @given(texts)
 def test_no_field_is_empty_text(whole: str | None) -> None:
     assert all(value != "" for value in normalise_name(None, None, None, whole))

@@ -90,7 +90,7 @@ regions = st.sampled_from(
 )
 
 
-@settings(max_examples=600)
+@settings(max_examples=600, deadline=None)
 @given(written, regions)
 def test_the_short_way_agrees_with_the_library(text: str, region: str) -> None:
     found, expected = normalise_phone(text, region), by_library(text, region)
@@ -104,6 +104,7 @@ def test_the_short_way_agrees_with_the_library(text: str, region: str) -> None:
         assert expected is None or found.kind == "placeholder"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40), regions)
 def test_idempotent_and_never_raises(text: str, region: str) -> None:
     found = normalise_phone(text, region)
@@ -111,7 +112,7 @@ def test_idempotent_and_never_raises(text: str, region: str) -> None:
         assert normalise_phone(found.e164, region).e164 == found.e164
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(written, regions)
 def test_e164_is_a_fixed_point(text: str, region: str) -> None:
     found = normalise_phone(text, region)
@@ -155,6 +156,7 @@ def test_country(text: str | None, code: str | None) -> None:
     assert country_code(text) == code
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_country_never_raises(text: str) -> None:
     country_code(text)
