@@ -1,6 +1,7 @@
 """`make demo`: generate a world, run the pipeline, tell what it found and where to look.
 
-The demo lives in its own state home beside real data, so that invented people never mix with customers.
+A state home belongs either to one demo world or to real data: the demo refuses a home that holds anything else, so that
+invented people never mix with customers.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ synchronous `Store`'s, in a worker thread.
 from __future__ import annotations
 
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, Protocol
@@ -79,12 +80,12 @@ async def open_reader(store: Store) -> AsyncReader:
     return SqliteReader(url) if url.drivername == "sqlite" else await PostgresReader.connect(url)
 
 
-class StatementReader:
+class StatementReader(ABC):
     """The reads, over whatever runs a compiled statement."""
 
+    @abstractmethod
     async def fetch(self, statement: sa.Select[Any], **parameters: Any) -> Sequence[Row]:
         """Rows of a shared statement."""
-        raise NotImplementedError
 
     async def current_publication(self) -> Publication | None:
         """See `Store.current_publication`."""
