@@ -49,5 +49,13 @@ def demo_home(shared_tmp: Path, demo_world: Path) -> Home:
     return home
 
 
+@pytest.fixture(scope="session")
+def reference_home(shared_tmp: Path, world: Path) -> Home:
+    """A home after one undisturbed run over the reference world (minutes): for slow tests, which leave it as it is."""
+    home = Home(shared_tmp / "reference-home")
+    once(home.path, lambda: void(home.cdp("run", "--from", str(world))))
+    return home
+
+
 def void(_: object) -> None:
     """Drop a result."""

@@ -1,0 +1,48 @@
+"""How accurate identity is where the truth is known: the reference world, demo worlds, public data sets.
+
+No threshold or prior was chosen on these labels. What is not installed or not here is skipped with its reason.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import identity_public
+from tests.support.home import Home
+
+pytestmark = pytest.mark.slow
+
+PAIRWISE, B_CUBED = 0.97, 0.985
+
+
+def assert_accurate(home: Home, truth: Path) -> None:
+    """The promised F1, and the parts of the answer that say where the rest lies."""
+    found = home.facts("identity", "evaluate", "--truth", str(truth))
+    assert found["pairwise"]["f1"] >= PAIRWISE, found["pairwise"]
+    assert found["b_cubed"]["f1"] >= B_CUBED, found["b_cubed"]
+    assert sum(pair["true"] for pair in found["by_source_pair"]) == found["pairwise"]["true"]
+    keys = {record for kind in found["error_samples"].values() for pair in kind for record in pair}
+    assert all(key.count(":") == 1 for key in keys), "samples are record keys"
+
+
+def test_reference_world(reference_home: Home, world: Path) -> None:
+    assert_accurate(reference_home, world / "truth" / "persons.csv")
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_demo_worlds(seed: int, tmp_path: Path) -> None:
+    from demo.generate import generate
+
+    generate("small", seed=seed, out=tmp_path / "world", people=600)
+    home = Home(tmp_path / "home")
+    home.cdp("run", "--from", str(tmp_path / "world"))
+    assert_accurate(home, tmp_path / "world" / "truth" / "persons.csv")
+
+
+@pytest.mark.skipif(not identity_public.is_installed(), reason=identity_public.ABSENT)
+@pytest.mark.parametrize("name", sorted(identity_public.PROMISED))
+def test_public_data_sets(name: str, tmp_path: Path) -> None:
+    found = identity_public.measure(name, tmp_path)
+    assert found["holds"], found
