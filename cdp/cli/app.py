@@ -8,7 +8,7 @@ import sys
 import typer
 
 from cdp import __version__
-from cdp.cli import data, demo, identity, insights, serving
+from cdp.cli import data, demo, identity, insights, privacy, serving
 from cdp.cli.output import note
 from cdp.errors import CdpError
 
@@ -27,6 +27,7 @@ app.add_typer(identity.app, name="identity")
 app.add_typer(insights.journey, name="journey")
 app.add_typer(insights.segment, name="segment")
 app.add_typer(data.quarantine, name="quarantine")
+app.add_typer(privacy.app, name="privacy")
 app.add_typer(serving.keys, name="keys")
 
 

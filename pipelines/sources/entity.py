@@ -32,6 +32,22 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Person:
+    """How a record says whom it is about: columns, under their canonical names.
+
+    `record` holds the id of a person record of the same source, several when there is a `separator`, in lower case when
+    `folded`; `device` counts where no record is named; `traits` are what the record states of the person itself, by the
+    names that normalisation reads.
+    """
+
+    record: str | None = None
+    separator: str | None = None
+    folded: bool = False
+    device: str | None = None
+    traits: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Entity:
     """One kind of record: where it is found, how it is keyed and judged.
 
@@ -40,7 +56,7 @@ class Entity:
     (NULL for kinds without one). `immutable` records are events: one row per
     key for ever, any other content under the same key is an error. Other records keep every version.
     `volatile` keys are set anew on each transmission and are left out of the content hash. `needs` names the entity of
-    the same source that this one refers to.
+    the same source that this one refers to. `person` says whom a record is about.
     """
 
     source: str
@@ -49,6 +65,7 @@ class Entity:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
     contract: Mapping[str, str]
+    person: Person
     happened_at: str = "cast(null as timestamp)"
     immutable: bool = False
     volatile: tuple[str, ...] = ()

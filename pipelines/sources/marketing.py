@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.sources.entity import Entity, columns
+from pipelines.sources.entity import Entity, Person, columns
 from pipelines.sources.fields import moment, text
 
 EMAIL_EVENTS = Entity(
@@ -17,6 +17,7 @@ EMAIL_EVENTS = Entity(
         "email": text("email"),
         "timestamp": moment("timestamp"),
     },
+    person=Person(record="email", folded=True, traits={"email": "email"}),
     happened_at=moment("timestamp"),
     immutable=True,
 )
@@ -33,5 +34,6 @@ EXPERIMENTS = Entity(
         "arm": text("arm"),
         "assigned_at": moment("assigned_at"),
     },
+    person=Person(record="email", folded=True, traits={"email": "email"}),
     happened_at=moment("assigned_at"),
 )

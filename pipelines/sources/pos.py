@@ -6,7 +6,7 @@ A member record may lack everything but its id.
 
 from __future__ import annotations
 
-from pipelines.sources.entity import Entity, columns
+from pipelines.sources.entity import Entity, Person, columns
 from pipelines.sources.fields import finite, number, readable, text
 
 _DATE = finite(f"try_cast({text('Date')} || ' 00:00:00' as timestamp)")
@@ -34,6 +34,18 @@ CUSTOMERS = Entity(
     ),
     key=("Reference ID",),
     contract={"reference_id": text("Reference ID")},
+    person=Person(
+        record="Reference ID",
+        traits={
+            "first_name": "First Name",
+            "last_name": "Last Name",
+            "email": "Email Address",
+            "phone": "Phone Number",
+            "street": "Street Address",
+            "postcode": "Postal Code",
+            "country": "Country",
+        },
+    ),
 )
 
 TRANSACTIONS = Entity(
@@ -53,6 +65,7 @@ TRANSACTIONS = Entity(
         "gross_sales": number("Gross Sales"),
         "discounts_is_number": readable("Discounts", number("Discounts")),
     },
+    person=Person(record="Customer Reference ID"),
     happened_at=_SOLD_AT,
     needs="customers",
 )

@@ -5,7 +5,7 @@ A deal counts as a purchase at its close date once it is won, so a won deal must
 
 from __future__ import annotations
 
-from pipelines.sources.entity import Entity, columns
+from pipelines.sources.entity import Entity, Person, columns
 from pipelines.sources.fields import moment, number, readable, text
 
 _WON = f"lower({text('Deal Stage')}) = 'closedwon'"
@@ -30,6 +30,18 @@ CONTACTS = Entity(
     ),
     key=("Record ID",),
     contract={"record_id": text("Record ID"), "create_date": moment("Create Date")},
+    person=Person(
+        record="Record ID",
+        traits={
+            "first_name": "First Name",
+            "last_name": "Last Name",
+            "email": "Email",
+            "phone": "Phone Number",
+            "street": "Street Address",
+            "postcode": "Postal Code",
+            "country": "Country/Region",
+        },
+    ),
     happened_at=moment("Create Date"),
 )
 
@@ -52,6 +64,7 @@ DEALS = Entity(
         "won_has_amount": f"coalesce({_WON}, false) is false or {text('Amount')} is not null",
         "amount": number("Amount"),
     },
+    person=Person(record="Associated Contact IDs", separator=";"),
     happened_at=f"coalesce(case when {_WON} then {moment('Close Date')} end, {moment('Create Date')})",
     needs="contacts",
 )

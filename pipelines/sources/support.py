@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.sources.entity import Entity, columns
+from pipelines.sources.entity import Entity, Person, columns
 from pipelines.sources.fields import moment, readable, text
 
 USERS = Entity(
@@ -12,6 +12,7 @@ USERS = Entity(
     columns=columns(required=("id", "created_at"), optional=("name", "email", "phone", "updated_at")),
     key=("id",),
     contract={"id": text("id"), "created_at": moment("created_at")},
+    person=Person(record="id", traits={"full_name": "name", "email": "email", "phone": "phone"}),
     happened_at=moment("created_at"),
 )
 
@@ -42,6 +43,7 @@ TICKETS = Entity(
         "updated_at_is_readable": readable("updated_at", moment("updated_at")),
         "solved_at_is_readable": readable("solved_at", moment("solved_at")),
     },
+    person=Person(record="requester_id"),
     happened_at=moment("created_at"),
     needs="users",
 )

@@ -6,7 +6,7 @@ Times of transmission differ between deliveries of one event and do not count as
 
 from __future__ import annotations
 
-from pipelines.sources.entity import Entity, columns
+from pipelines.sources.entity import Entity, Person, columns
 from pipelines.sources.fields import moment, possible, text
 
 EVENTS = Entity(
@@ -57,6 +57,20 @@ EVENTS = Entity(
         "person": f"coalesce({text('userId')}, {text('anonymousId')})",
         "track_has_event": f"{text('type')} is distinct from 'track' or {text('event')} is not null",
     },
+    person=Person(
+        record="userId",
+        device="anonymousId",
+        traits={
+            "first_name": "traits.firstName",
+            "last_name": "traits.lastName",
+            "full_name": "traits.name",
+            "email": "traits.email",
+            "phone": "traits.phone",
+            "street": "traits.address.street",
+            "postcode": "traits.address.postalCode",
+            "country": "traits.address.country",
+        },
+    ),
     happened_at=moment("timestamp"),
     immutable=True,
     volatile=("receivedAt", "sentAt", "originalTimestamp"),

@@ -1,0 +1,55 @@
+"""What personal data the store's tables hold: every column once, under its category.
+
+The categories are those of `privacy/inventory/categories.yaml`; `rows` says how the rows of a person are found, in the
+same words as the warehouse's declarations. A test compares this with the schema, so a new column needs a line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A table: the finder of a person's rows with its columns, and columns by category."""
+
+    rows: tuple[str, ...] = ("none",)
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    about: str = ""
+
+
+def _table(*rows: str, about: str = "", **columns: str) -> Declared:
+    return Declared(rows or ("none",), {category: tuple(names.split()) for category, names in columns.items()}, about)
+
+
+TABLES: dict[str, Declared] = {
+    "publications": _table(
+        none="seq run_id snapshot_file as_of published_at fingerprint",
+        aggregate="counts",
+    ),
+    "profiles": _table(
+        "tombstone", "profile_id",
+        about="What profile requests answer. The id of an erased profile stays, without anything else, to answer 410.",
+        key="profile_id merged_into",
+        document="document content_hash",
+        none="status version",
+    ),
+    "identifiers": _table("profile", "profile_id", key="profile_id", contact="value_key", none="id type"),
+    "segments": _table(
+        none="key title description definition sentence version purpose evaluated_at",
+        aggregate="size exportable",
+    ),
+    "memberships": _table("profile", "profile_id", key="profile_id", derived="segment_key since", none="id"),
+    "membership_changes": _table(
+        "profile", "profile_id", key="profile_id", derived="segment_key change at", none="seq run_id"
+    ),
+    "api_keys": _table(staff="name", none="id prefix secret_hash scopes created_at revoked_at"),
+    "audit": _table(
+        about="Who saw or did what; names random profile ids, never values, and is never changed.",
+        staff="actor at",
+        key="object",
+        none="seq entry_id action detail previous_hash hash",
+    ),
+    "secrets": _table(none="name value"),
+}  # fmt: skip

@@ -1,0 +1,94 @@
+"""Whom records are about, in one shape for all entities: what suppression and erasure look at.
+
+`speak_of` makes two temporary tables of a relation (row_no, record): `people`, what a record states as it stands, and
+`people_normal`, the same in normal form. Normalising happens once per distinct value, outside the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.sources.entity import Entity
+from pipelines.sources.fields import literal, text, texts
+
+TRAITS = ("first_name", "last_name", "full_name", "email", "phone", "street", "postcode", "country")
+
+# Rows with `record_key` and the traits → rows with `record_key` and the columns of identity's normalisation.
+Normalise = Callable[[pa.Table], pa.Table]
+
+
+def speak_of(connection: duckdb.DuckDBPyConnection, entity: Entity, records: str, normalise: Normalise) -> None:
+    """Make `people` and `people_normal` of the relation `records` (row_no, and the canonical record as JSON).
+
+    people: row_no, ids (list of source:id, in the record's order), device, happened_at, and the traits as stated.
+    people_normal: row_no, mailbox, phone, name, address; the last two as they are compared (given|family and
+    number street|postcode), null where a part is missing.
+    """
+    person = entity.person
+    expressions = [*person.traits.values(), *(one for one in (person.record, person.device) if one)]
+    traits = ", ".join(
+        f"{text(person.traits[trait]) if trait in person.traits else 'cast(null as varchar)'} as {trait}"
+        for trait in TRAITS
+    )
+    device = text(person.device) if person.device else "cast(null as varchar)"
+    wanted = [text(column) for column in expressions] + [entity.happened_at]
+    connection.execute(
+        f"""
+        create or replace temp table people as
+        select row_no, {_ids(entity)} as ids, {device} as device, {entity.happened_at} as happened_at, {traits}
+        from {texts(entity.column_names, wanted, records)}
+        """
+    )
+    _normalise(connection, normalise)
+
+
+def _ids(entity: Entity) -> str:
+    person = entity.person
+    if person.record is None:
+        return "cast([] as varchar[])"
+    column, prefix = text(person.record), literal(f"{entity.source}:")
+    if person.folded:
+        column = f"lower({column})"
+    if person.separator is None:
+        return f"case when {column} is null then [] else [{prefix} || {column}] end"
+    parts = f"string_split({column}, {literal(person.separator)})"
+    named = f"list_filter(list_transform({parts}, lambda part: trim(part)), lambda part: part <> '')"
+    return f"case when {column} is null then [] else list_transform({named}, lambda part: {prefix} || part) end"
+
+
+def _normalise(connection: duckdb.DuckDBPyConnection, normalise: Normalise) -> None:
+    stated = " or ".join(f"{trait} is not null" for trait in TRAITS if trait != "country")
+    rows = connection.execute(
+        f"""
+        select any_value(row_no) as row_no, {", ".join(TRAITS)} from people where {stated} group by all order by row_no
+        """
+    ).to_arrow_table()
+    columns = [rows.column("row_no").cast(pa.string()), *(rows.column(trait) for trait in TRAITS)]
+    found = normalise(pa.table(columns, names=["record_key", *TRAITS]))
+    connection.register("found_normal", found)
+    same = " and ".join(f"people.{trait} is not distinct from stated.{trait}" for trait in TRAITS)
+    connection.execute(
+        f"""
+        create or replace temp table people_normal as
+        with stated as (
+            select people.row_no, {", ".join(f"people.{trait}" for trait in TRAITS)}, {_NORMAL}
+            from found_normal as f join people on people.row_no = f.record_key::bigint
+        )
+        select people.row_no, stated.mailbox, stated.phone_normal as phone, stated.name, stated.address
+        from people join stated on {same}
+        where coalesce(stated.mailbox, stated.phone_normal, stated.name, stated.address) is not null
+        """
+    )
+    connection.unregister("found_normal")
+
+
+# A desk's or a placeholder's mail address is nobody's own.
+_NORMAL = """
+    case when f.email_kind in ('personal', 'disposable') then f.email_base end as mailbox,
+    f.phone_e164 as phone_normal,
+    f.given_norm || '|' || f.family_norm as name,
+    coalesce(f.house_number || ' ', '') || f.street_norm || '|' || f.postcode_norm as address
+"""
