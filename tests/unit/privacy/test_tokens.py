@@ -30,7 +30,10 @@ def test_a_value_has_another_token_in_each_kind_and_under_each_key(tmp_path: Pat
     first = keys.token_keys(tmp_path)
     assert keys.token_keys(tmp_path) == first, "made once, then read"
     token = tokens.make(first, "record", "sales:1")
-    assert token.value not in (tokens.make(first, "device", "sales:1").value, tokens.make(first, "record", "pos:1").value)
+    assert token.value not in (
+        tokens.make(first, "device", "sales:1").value,
+        tokens.make(first, "record", "pos:1").value,
+    )
 
     second = keys.rotate_token_keys(tmp_path)
     assert second.current == 2

@@ -1,0 +1,133 @@
+"""Whom a request means: evidence makes certain, a name alone makes doubtful, households stay apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import duckdb
+import pytest
+
+from identity import state
+from identity.config import PIPELINE
+from privacy.closure import Closure, Named, find
+
+# Of each record its profile, mailbox, phone, given and family name, and whether only a name holds it there.
+PEOPLE = {
+    "sales:1": ("ann", "ann@x.org", "+15550001", "ann", "lee", False),
+    "pos:L1": ("ann", "ann@x.org", "+15550001", "ann", "lee", False),
+    "web:u1": ("ann", "annie@y.org", None, "ann", "lee", False),
+    "support:9": ("ann", None, None, "ann", "lee", True),
+    "sales:2": ("bob", "bob@x.org", "+15550001", "bob", "lee", False),
+    "web:u2": ("bob", "bob@x.org", None, "bob", "lee", False),
+    "sales:3": ("cid", "family@x.org", None, "cid", "may", False),
+    "sales:4": ("dan", "family@x.org", None, "dan", "may", False),
+}
+EDGES = [
+    ("pos:L1", "sales:1", 20.0, False),
+    ("sales:1", "web:u1", 5.0, False),
+    ("sales:1", "support:9", 3.0, True),
+    ("sales:2", "web:u2", 9.0, False),
+    ("sales:1", "sales:2", -1.0, False),
+]
+EARLY, LATE, MIDDLE = datetime(1, 1, 1), datetime(9999, 12, 31), datetime(2025, 6, 1)
+
+
+@pytest.fixture
+def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        state.prepare(connection, PIPELINE)
+        connection.execute("create schema intermediate")
+        connection.execute("create table intermediate.int_device_identifies (anonymous_id varchar, user_id varchar)")
+        for key, (profile, mailbox, phone, given, family, provisional) in PEOPLE.items():
+            source, record = key.split(":")
+            insert = "insert into identity.{0} ({1}) values ({2})"
+            connection.execute(insert.format("identity_map", "source, source_record_id, profile_id, provisional",
+                                             "?, ?, ?, ?"), [source, record, profile, provisional])  # fmt: skip
+            connection.execute(
+                insert.format("state_features", "record_key, source, source_record_id, mailbox, telephone, given,"
+                              " family", "?, ?, ?, ?, ?, ?, ?"), [key, source, record, mailbox, phone, given, family])  # fmt: skip
+            for kind, value in (("email", mailbox), ("phone", phone), ("contact_id", record)):
+                if value:
+                    connection.execute("insert into identity.identifiers values (?, ?, ?, ?, ?)",
+                                       [profile, kind, value, source, record])  # fmt: skip
+        for profile in ("ann", "bob", "cid", "dan"):
+            connection.execute("insert into identity.profiles values (?, 1, 'living', null, '')", [profile])
+        connection.execute("insert into identity.profiles values ('old', 1, 'merged', 'ann', '')")
+        connection.executemany("insert into identity.edges values (?, ?, ?, 0.9, ?, '')", EDGES)
+        for address in ("ann@x.org", "family@x.org"):
+            profile = "ann" if address == "ann@x.org" else "cid"
+            connection.execute(
+                "insert into identity.identity_map values ('marketing', ?, ?, 1, false)", [address, profile]
+            )
+            connection.execute("insert into identity.state_addresses values (?, ?)", [address, address])
+        connection.executemany(
+            "insert into identity.device_map values (?, ?, ?, ?, 'identify')",
+            [("d1", "ann", EARLY, LATE), ("d2", "ann", EARLY, MIDDLE), ("d2", "bob", MIDDLE, LATE)],
+        )
+        connection.executemany(
+            "insert into intermediate.int_device_identifies values (?, ?)", [("d1", "u1"), ("d2", "u1"), ("d2", "u2")]
+        )
+        yield connection
+
+
+def one(warehouse: duckdb.DuckDBPyConnection, *named: Named) -> Closure:
+    return find(warehouse, [named], join_weight=0.0)[0]
+
+
+def test_evidence_is_certain_and_a_name_is_not(warehouse: duckdb.DuckDBPyConnection) -> None:
+    ann = one(warehouse, Named("email", "ann@x.org", "ann@x.org"))
+    assert ann.profiles == ["ann"]
+    assert ann.records == ["marketing:ann@x.org", "pos:L1", "sales:1", "web:u1"]
+    assert [(doubt.record, doubt.reason, doubt.probability) for doubt in ann.doubtful] == [
+        ("support:9", "only a name ties it to the named record", 0.9)
+    ]
+    assert ann.mailboxes == ["ann@x.org", "annie@y.org"]
+
+
+def test_what_a_household_shares_is_nobodys_own(warehouse: duckdb.DuckDBPyConnection) -> None:
+    ann = one(warehouse, Named("email", "ann@x.org", "ann@x.org"))
+    assert ann.phones == []
+    assert ann.combined == [("phone+name", "+15550001|ann|lee")]
+    assert [(held.device, held.held_from, held.held_to) for held in ann.devices] == [
+        ("d1", None, None),
+        ("d2", None, MIDDLE),
+    ]
+    assert [held.whole for held in ann.devices] == [True, False]
+    cid = one(warehouse, Named("contact_id", "3"))
+    assert cid.records == ["sales:3"]
+    assert cid.mailboxes == []
+    assert [doubt.record for doubt in cid.doubtful] == ["marketing:family@x.org"]
+
+
+def test_a_shared_phone_names_several_people(warehouse: duckdb.DuckDBPyConnection) -> None:
+    both = one(warehouse, Named("phone", "+15550001"))
+    assert both.is_ambiguous and both.profiles == ["ann", "bob"] and both.records == []
+    assert one(warehouse, Named("phone", "+15550001"), Named("email", "bob@x.org", "bob@x.org")).profiles == ["bob"]
+
+
+def test_identities_of_two_people_are_ambiguous(warehouse: duckdb.DuckDBPyConnection) -> None:
+    both = one(warehouse, Named("email", "ann@x.org", "ann@x.org"), Named("email", "bob@x.org", "bob@x.org"))
+    assert both.is_ambiguous and both.records == [] and both.mailboxes == []
+
+
+def test_a_merged_profile_leads_to_its_successor(warehouse: duckdb.DuckDBPyConnection) -> None:
+    ann = one(warehouse, Named("profile", "old"))
+    assert ann.profiles == ["ann"] and "sales:1" in ann.records
+
+
+def test_a_household_erased_together_loses_what_it_shared(warehouse: duckdb.DuckDBPyConnection) -> None:
+    cid, dan = find(warehouse, [[Named("contact_id", "3")], [Named("contact_id", "4")]], join_weight=0.0)
+    assert cid.mailboxes == dan.mailboxes == ["family@x.org"]
+
+
+def test_unknown_people_have_what_they_named(warehouse: duckdb.DuckDBPyConnection) -> None:
+    nobody = one(warehouse, Named("email", "no@where.org", "no@where.org"))
+    assert (nobody.profiles, nobody.records, nobody.mailboxes) == ([], [], ["no@where.org"])
+    with duckdb.connect() as empty:
+        assert one(empty, Named("email", "no@where.org", "no@where.org")) == nobody
+
+
+def test_json_is_faithful(warehouse: duckdb.DuckDBPyConnection) -> None:
+    ann = one(warehouse, Named("email", "ann@x.org", "ann@x.org"))
+    assert Closure.from_json(ann.to_json()) == ann
