@@ -7,10 +7,10 @@ record, a mailbox or a device in its time is enough; a phone or an address count
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from privacy import tokens
 from privacy.keys import TokenKeys
@@ -55,7 +55,7 @@ class Keys:
         """Write the key tables to a connection."""
         import pyarrow as pa
 
-        rows = {
+        rows: dict[str, Sequence[tuple[Any, ...]]] = {
             "key_records": self.records,
             "key_mailboxes": self.mailboxes,
             "key_devices": self.devices,

@@ -41,12 +41,16 @@ def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute("create table intermediate.int_device_identifies (anonymous_id varchar, user_id varchar)")
         for key, (profile, mailbox, phone, given, family, provisional) in PEOPLE.items():
             source, record = key.split(":")
-            insert = "insert into identity.{0} ({1}) values ({2})"
-            connection.execute(insert.format("identity_map", "source, source_record_id, profile_id, provisional",
-                                             "?, ?, ?, ?"), [source, record, profile, provisional])  # fmt: skip
             connection.execute(
-                insert.format("state_features", "record_key, source, source_record_id, mailbox, telephone, given,"
-                              " family", "?, ?, ?, ?, ?, ?, ?"), [key, source, record, mailbox, phone, given, family])  # fmt: skip
+                "insert into identity.identity_map (source, source_record_id, profile_id, provisional)"
+                " values (?, ?, ?, ?)",
+                [source, record, profile, provisional],
+            )
+            connection.execute(
+                "insert into identity.state_features (record_key, source, source_record_id, mailbox, telephone, given,"
+                " family) values (?, ?, ?, ?, ?, ?, ?)",
+                [key, source, record, mailbox, phone, given, family],
+            )
             for kind, value in (("email", mailbox), ("phone", phone), ("contact_id", record)):
                 if value:
                     connection.execute("insert into identity.identifiers values (?, ?, ?, ?, ?)",
