@@ -2,10 +2,10 @@
 
 Compared in the same run with Splink's own block, predict and connected components on the same records, rules and model.
 Features and the model are made before the clock starts, on both sides. Each side runs in a process of its own, so that
-peak memory is its own. Ratios are printed for processor seconds and for wall-clock, because on a shared machine the
-latter says little. Prints one JSON document.
+peak memory is its own; with several rounds they take turns and the medians count. Ratios are printed for processor
+seconds and for wall-clock, because on a shared machine the latter says little. Prints one JSON document.
 
-    python -m benchmarks.identity [--records N] [--add N] [--threads N]
+    python -m benchmarks.identity [--records N] [--add N] [--threads N] [--rounds N]
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import importlib
 import json
 import multiprocessing
 import resource
+import shutil
+import statistics
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -25,10 +27,11 @@ from typing import Any
 import duckdb
 
 from cdp.clock import stopwatch
-from identity import changes, hubs, matching, model_store, resolution, rules, state
+from identity import blocking, changes, hubs, matching, model_store, resolution, rules, state
 from identity.config import PIPELINE
 from identity.features import people
 from identity.membership import Run
+from identity.model import Model
 from identity.scratch import scratch
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -80,39 +83,40 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=100_000)
     parser.add_argument("--add", type=int, default=1_000)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="wayfinder-bench-") as folder:
-        path = Path(folder) / "people.duckdb"
-        arguments = (path, options.threads)
-        prepared = _alone(_prepare, *arguments, options.records)
-        theirs = _alone(_splink, *arguments)
-        ours = _alone(_ours, *arguments)
-        added = _alone(_add, *arguments, options.records, options.add)
-    # Adding makes features of what it adds, so it is held against a whole run that does so too.
-    whole = {
-        kind: ours[kind] + sum(prepared["phases"][phase][kind] for phase in ("features", "hubs"))
-        for kind in ("processor", "wall")
-    }
-    print(
-        json.dumps(
-            {
-                "records": prepared["records"],
-                "prepare": prepared,
-                "ours": ours,
-                "splink": theirs,
-                "add": added,
-                "ratio_processor": round(ours["processor"] / theirs["processor"], 3),
-                "ratio_wall": round(ours["wall"] / theirs["wall"], 3),
-                "promise_ratio": 1.5,
-                "add_share_processor": round(added["processor"] / whole["processor"], 3),
-                "add_share_wall": round(added["wall"] / whole["wall"], 3),
-                "promise_add_share": 0.1,
-                "peak_mb": ours["peak_mb"],
-                "promise_peak_mb": 2048,
-            },
-            indent=2,
-        )
-    )
+        prepared_file = Path(folder) / "prepared.duckdb"
+        prepared = _alone(_prepare, prepared_file, options.threads, options.records)
+        rounds = []
+        for _ in range(options.rounds):
+            theirs = _alone(_splink, _copied(prepared_file, "theirs"), options.threads)
+            mine = _copied(prepared_file, "ours")
+            ours = _alone(_ours, mine, options.threads)
+            added = _alone(_add, mine, options.threads, options.records, options.add)
+            rounds.append({"splink": theirs, "ours": ours, "add": added})
+    print(json.dumps({"records": prepared["records"], "prepare": prepared, **_told(prepared, rounds)}, indent=2))
+
+
+def _copied(prepared: Path, name: str) -> Path:
+    """A fresh copy for one side, so that every round starts from the same state."""
+    target = prepared.with_name(f"{name}.duckdb")
+    shutil.copyfile(prepared, target)
+    return target
+
+
+def _told(prepared: dict[str, Any], rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """The ratios of each round, and their medians beside what is promised."""
+    found: dict[str, Any] = {"rounds": rounds}
+    for kind in ("processor", "wall"):
+        # Adding makes features of what it adds, so it is held against a whole run that does so too.
+        features = sum(prepared["phases"][phase][kind] for phase in ("features", "hubs"))
+        ratios = [one["ours"][kind] / one["splink"][kind] for one in rounds]
+        shares = [one["add"][kind] / (one["ours"][kind] + features) for one in rounds]
+        found[f"ratio_{kind}"] = round(statistics.median(ratios), 3)
+        found[f"add_share_{kind}"] = round(statistics.median(shares), 3)
+    peak = max(prepared["peak_mb"], *(one[side]["peak_mb"] for one in rounds for side in ("ours", "add")))
+    return {**found, "promise_ratio": 1.5, "promise_add_share": 0.1, "peak_mb": peak, "promise_peak_mb": 2048}
 
 
 def _alone(task: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
@@ -209,33 +213,29 @@ def _add(path: Path, threads: int, records: int, added: int) -> dict[str, Any]:
 
 
 def _splink(path: Path, threads: int) -> dict[str, Any]:
-    """Splink's own way: its blocking over the same keys, predict, connected components at even odds."""
+    """Splink's own way with the same rules and model: its blocking, predict, connected components at even odds.
+
+    The keys of the rules are derived within the clock, as on our side; handing the people over is not counted.
+    """
     from splink import Linker
     from splink.backends.duckdb import DuckDBAPI
 
     with _open(path, threads) as connection, scratch(connection) as scratched:
         model = model_store.active(connection)
         assert model is not None
+        resolution.touch_everything(connection)
+        connection.execute("create temp table wf_gone (record_key VARCHAR)")
+        keys = _Clock()
         limits = rules.Limits(model.limits, model.refused)
-        connection.execute("create temp table wf_touched (record_key VARCHAR)")
-        rules.number_keys(connection, limits)
-        rules.refresh_crowded(connection, limits)
-        crowded = "(select key from identity.state_crowded where rule = '{}')"
-        keys = ", ".join(
-            f"if(k.k_{rule.name} in {crowded.format(rule.name)}, null, k.k_{rule.name}) as k_{rule.name}"
-            for rule in rules.RULES
-        )
-        stored = people("identity.state_features")
-        keyed = f"(select f.*, k.number, {keys} from {stored} as f join wf_keyed as k using (record_key))"
-        also = ("source", *(f"k_{rule.name}" for rule in rules.RULES))
-        scratched.register("arriving", connection.execute(matching.people_sql(model, keyed, also)).to_arrow_table())
-        scratched.execute("create table wf_people as select * from arriving")
-        scratched.unregister("arriving")
+        blocking.number_keys(connection, limits, only_near=blocking.refresh_keys(connection))
+        blocking.refresh_crowded(connection, limits, only_near=False)
+        keys.phase("keys")
+        scratched.register("wf_people", connection.execute(_keyed(model)).to_arrow_table())
         settings = model.splink_settings()
         apart = " or ".join(f"l.source = '{source}'" for source in PIPELINE.unique_sources)
         settings["blocking_rules_to_generate_predictions"] = [
             {"blocking_rule": f"l.k_{rule.name} = r.k_{rule.name} and not (l.source = r.source and ({apart}))"}
-            for rule in rules.RULES
+            for rule in rules.in_force(limits)
         ]
         settings["retain_intermediate_calculation_columns"] = False
         clock = _Clock()
@@ -244,12 +244,30 @@ def _splink(path: Path, threads: int) -> dict[str, Any]:
         clock.phase("block and predict")
         clusters = linker.clustering.cluster_pairwise_predictions_at_threshold(predictions, threshold_match_weight=0)
         clock.phase("connected components")
-        facts = clock.facts()
+        facts = _sum(keys.facts(), clock.facts())
         found = scratched.execute(
             f"select (select count(*) from {predictions.physical_name}), "
             f"count(distinct cluster_id) from {clusters.physical_name}"
         ).fetchall()[0]
     return {"edges": int(found[0]), "clusters": int(found[1]), **facts}
+
+
+def _keyed(model: Model) -> str:
+    """The people as the model compares them, with the key of every rule unless it is crowded."""
+    limits = rules.Limits(model.limits, model.refused)
+    names = [f"k_{rule.name}" for rule in rules.in_force(limits)]
+    crowded = "(select key from identity.state_crowded where rule = '{}')"
+    keys = ", ".join(
+        f"if(k.{name} in {crowded.format(name.removeprefix('k_'))}, null, k.{name}) as {name}" for name in names
+    )
+    stored = people("identity.state_features")
+    keyed = f"(select f.*, k.number, {keys} from {stored} as f join wf_keyed as k using (record_key))"
+    return matching.people_sql(model, keyed, ("source", *names))
+
+
+def _sum(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    seconds = {kind: round(one[kind] + other[kind], 2) for kind in ("processor", "wall")}
+    return {**seconds, "phases": {**one["phases"], **other["phases"]}}
 
 
 if __name__ == "__main__":

@@ -34,36 +34,38 @@ def detect(
 
     With `rebuild` every record counts as changed.
     """
-    same = "anti join {} using (record_key, content_hash)"
     made_by = digest(str(FEATURES_VERSION), repr(config))[:12]
     connection.execute(
         f"""
-        create or replace temp table wf_now as
-        select source || ':' || source_record_id as record_key, content_hash || '{made_by}' as content_hash
+        create or replace temp table wf_difference as
+        with now as (
+            select source || ':' || source_record_id as record_key, content_hash || '{made_by}' as content_hash
             from {records}
+        )
+        select n.record_key as here, n.content_hash, s.record_key as there, s.content_hash as stored_hash
+        from now as n full join identity.state_features as s using (record_key)
+        where {"true" if rebuild else "n.content_hash is distinct from s.content_hash"}
         """
     )
     connection.execute(
         f"""
         create or replace temp table wf_arrived as
-        select record_key, content_hash, (row_number() over (order by record_key) - 1) // {_CHUNK} as chunk
-        from wf_now {"" if rebuild else same.format("identity.state_features")}
+        select here as record_key, content_hash, (row_number() over (order by here) - 1) // {_CHUNK} as chunk
+        from wf_difference where here is not null
         """
     )
     connection.execute(
-        f"""
-        create or replace temp table wf_gone as
-        select record_key, content_hash from identity.state_features {"" if rebuild else same.format("wf_now")}
-        """
+        "create or replace temp table wf_gone as "
+        "select there as record_key, stored_hash as content_hash from wf_difference where there is not null"
     )
     counts = connection.execute(
-        """
+        f"""
         select
-            (select count(*) from wf_arrived),
-            (select count(*) from wf_gone where record_key not in (select record_key from wf_now)),
-            (select count(*) from wf_now)
+            (select count(*) from wf_arrived), (select count(*) from wf_difference where here is null),
+            (select count(*) from {records})
         """
     ).fetchall()[0]
+    connection.execute("drop table wf_difference")
     return Changes(*(int(count) for count in counts))
 
 

@@ -50,20 +50,17 @@ def grow_affected(connection: duckdb.DuckDBPyConnection, config: MatchConfig) ->
         connection.execute(
             f"""
             create or replace temp table wf_frontier as
-            with reached as (
-                select record_b as record_key from identity.edges
-                where weight >= {config.join_weight!r} and record_a in (select record_key from wf_frontier)
-                union
-                select record_a from identity.edges
-                where weight >= {config.join_weight!r} and record_b in (select record_key from wf_frontier)
-                union
-                select record_b from identity.decisions
-                where active and kind = 'always' and record_a in (select record_key from wf_frontier)
-                union
-                select record_a from identity.decisions
-                where active and kind = 'always' and record_b in (select record_key from wf_frontier)
+            with links as (
+                select record_a, record_b from identity.edges where weight >= {config.join_weight!r}
+                union all
+                select record_a, record_b from identity.decisions where active and kind = 'always'
+            ),
+            reached as (
+                select unnest([record_a, record_b]) as record_key from links
+                where record_a in (select record_key from wf_frontier)
+                    or record_b in (select record_key from wf_frontier)
             )
-            select record_key from reached
+            select distinct record_key from reached
             semi join identity.state_features using (record_key)
             anti join wf_affected using (record_key)
             """

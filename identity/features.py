@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from identity.config import MatchConfig
 
-# Raised when normalisation or derivation changes meaning, so that stored features are made anew.
-FEATURES_VERSION = 1
+# Raised when normalisation, derivation or a blocking key changes, so that stored features and keys are made anew.
+FEATURES_VERSION = 2
 
 STATED = (
     "given",

@@ -117,16 +117,10 @@ def _copy(
         f"(select f.*, n.number from {people('identity.state_features')} as f "
         f"join {pairs.numbers} as n using (record_key) semi join ({named}) as w on w.number = n.number)"
     )
-    moved = connection.execute(people_sql(model, wanted)).to_arrow_table()
-    scratched.register("arriving", moved)
-    scratched.execute("create table wf_people as select * from arriving")
-    scratched.unregister("arriving")
-    moved = connection.execute(
-        f"select '0' as match_key, a as join_key_l, b as join_key_r from {pairs.pairs}"
-    ).to_arrow_table()
-    scratched.register("arriving", moved)
-    scratched.execute("create table wf_pairs as select * from arriving")
-    scratched.unregister("arriving")
+    # Views over Arrow: Splink copies what it needs of both.
+    scratched.register("wf_people", connection.execute(people_sql(model, wanted)).to_arrow_table())
+    named = "select '0' as match_key, a as join_key_l, b as join_key_r"
+    scratched.register("wf_pairs", connection.execute(f"{named} from {pairs.pairs}").to_arrow_table())
 
 
 def people_sql(model: Model, source: str, also: tuple[str, ...] = ()) -> str:

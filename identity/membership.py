@@ -232,7 +232,8 @@ def _write_profiles(connection: duckdb.DuckDBPyConnection, run: Run, assignment:
         select profile_id, (select coalesce(max(created_seq), 0)
             from identity.profiles) + row_number() over (order by label),
             'living', null, ?
-        from wf_named where profile_id not in (select profile_id from identity.profiles)
+        from wf_named where kind = 'new'
+            or (kind = 'assigned' and profile_id not in (select profile_id from identity.profiles))
         """,
         [run.run_id],
     )

@@ -11,13 +11,11 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from identity import changes, components, hubs, matching, membership, model_store, rules
+from identity import blocking, changes, components, hubs, matching, membership, model_store, rules
 from identity.config import MatchConfig
 from identity.membership import Run
 from identity.model import Model
 
-# Below this share of touched records only what is near them is looked at.
-_LITTLE = 0.2
 Progress = Callable[[str], None]
 
 
@@ -106,23 +104,29 @@ def touch_everything(connection: duckdb.DuckDBPyConnection) -> None:
 def _match(connection: duckdb.DuckDBPyConnection, model: Model, config: MatchConfig) -> int:
     """Replace the edges of touched records; what they were joined to is affected too. Returns the pairs compared."""
     limits = rules.Limits(model.limits, model.refused)
-    _number_keys(connection, limits)
+    _prepare_keys(connection, limits)
     connection.execute(
         """
         create or replace temp table wf_stale as
         select record_key from wf_touched union select record_key from wf_gone
         """
     )
-    stale = "record_a in (select record_key from wf_stale) or record_b in (select record_key from wf_stale)"
     connection.execute(
-        f"""
-        insert into wf_affected
-        select record_a from identity.edges where {stale} union select record_b from identity.edges where {stale}
-        union select record_key from wf_touched
+        """
+        create or replace temp table wf_loose as
+        select rowid as place, record_a, record_b from identity.edges
+        where record_a in (select record_key from wf_stale) or record_b in (select record_key from wf_stale)
         """
     )
-    connection.execute(f"delete from identity.edges where {stale}")
-    pairs = rules.block(connection, limits, config)
+    connection.execute(
+        """
+        insert into wf_affected
+        select record_a from wf_loose union select record_b from wf_loose union select record_key from wf_touched
+        """
+    )
+    connection.execute("delete from identity.edges where rowid in (select place from wf_loose)")
+    connection.execute("drop table wf_loose; drop table wf_stale")
+    pairs = blocking.block(connection, limits, config)
     wanted = matching.Pairs("wf_pairs", "wf_keyed")
     edges = matching.score(connection, wanted, model, keep_weight=config.keep_weight)
     connection.register("arriving", edges)
@@ -137,17 +141,13 @@ def _match(connection: duckdb.DuckDBPyConnection, model: Model, config: MatchCon
     return pairs
 
 
-def _number_keys(connection: duckdb.DuckDBPyConnection, limits: rules.Limits) -> None:
+def _prepare_keys(connection: duckdb.DuckDBPyConnection, limits: rules.Limits) -> None:
     """`wf_keyed` and the crowded keys, around what was touched where that is little."""
-    touched, records = connection.execute(
-        "select (select count(*) from wf_touched), (select count(*) from identity.state_features)"
-    ).fetchall()[0]
-    only_near = touched < _LITTLE * records
-    rules.number_keys(connection, limits, only_near=only_near)
-    rules.refresh_crowded(connection, limits, only_near=only_near)
-    if only_near and connection.execute("select count(*) from wf_touched").fetchall()[0][0] > touched:
-        # Crowded keys changed and touched more records; their other keys lead further than what is near.
-        rules.number_keys(connection, limits)
+    only_near = blocking.refresh_keys(connection)
+    blocking.number_keys(connection, limits, only_near=only_near)
+    if blocking.refresh_crowded(connection, limits, only_near=only_near) and only_near:
+        # More records are touched; their other keys lead further than what is near.
+        blocking.number_keys(connection, limits, only_near=False)
 
 
 def decisions_changed(connection: duckdb.DuckDBPyConnection) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import duckdb
 
+from identity import blocking
 from identity.config import MatchConfig
 from identity.features import create_table
 
@@ -61,6 +62,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, config: MatchConfig) -> None:
     connection.execute(_PUBLISHED)
     connection.execute(_REMEMBERED)
     create_table(connection, "identity.state_features", config)
+    blocking.create_table(connection)
 
 
 def next_number(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> int:

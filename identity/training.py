@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from identity import blocking
 from identity.comparisons import Comparison
 from identity.config import MatchConfig
 from identity.matching import Pairs, scored
 from identity.model import Model, Shares, ordered, prior_model, prior_shares
-from identity.rules import RULES, Limits, number_keys
+from identity.rules import RULES, Limits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,7 +70,8 @@ def _sample(connection: duckdb.DuckDBPyConnection, config: MatchConfig, limits: 
     connection.execute(
         "create or replace temp table wf_training (rule INTEGER, a INTEGER, b INTEGER, forbidden BOOLEAN, share DOUBLE)"
     )
-    number_keys(connection, limits)
+    blocking.refresh_keys(connection)
+    blocking.number_keys(connection, limits, only_near=False)
     for place, rule in enumerate(RULES):
         limit = limits.per_rule.get(rule.name, 0)
         if limit == 0:

@@ -36,7 +36,9 @@ def emails(column: pa.Array) -> Columns:
     dashed = pc.match_substring(pc.struct_field(found, [0]), "-")
     tagged = pa.array([one is not None and "-" in one.tag for one in known], pa.bool_()).take(domain.indices)
     usable = pa.array([one is not None for one in known], pa.bool_()).take(domain.indices)
-    chosen = mask_of(pc.and_(usable, pc.invert(pc.and_(tagged, dashed))))
+    # Of punctuation alone something is left, whatever a provider ignores.
+    lettered = pc.match_substring_regex(pc.struct_field(found, [0]), "[a-z0-9]")
+    chosen = mask_of(pc.and_(pc.and_(usable, lettered), pc.invert(pc.and_(tagged, dashed))))
 
     local, indices = pc.struct_field(found, [0]).filter(pa.array(chosen)), domain.indices.filter(pa.array(chosen))
 
@@ -47,7 +49,6 @@ def emails(column: pa.Array) -> Columns:
     bare = pc.replace_substring_regex(local, "[._-]", "")
     box = pc.if_else(pc.equal(ignored, "._-"), bare, local)
     box = pc.if_else(pc.equal(ignored, "."), pc.replace_substring(local, ".", ""), box)
-    box = pc.if_else(pc.equal(pc.binary_length(box), 0), local, box)
     public = pa.array([bool(one and one.public) for one in known], pa.bool_()).take(indices)
     kind = _kinds(bare, of_domain([one.kind if one else None for one in known]), public)
     name = domain.dictionary.take(indices)

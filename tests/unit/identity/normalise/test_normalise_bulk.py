@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from identity.normalise import bulk
@@ -74,6 +74,7 @@ def rows(columns: dict[str, pa.Array], names: tuple[str, ...]) -> list[tuple[obj
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(mails, max_size=8).map(trimmed))
+@example(["._@pm.me"])
 def test_mails(texts: list[str | None]) -> None:
     expected = [tuple(normalise_email(text)) if text else (None,) * 5 for text in texts]
     assert rows(bulk.emails(pa.array(texts, pa.string())), bulk.EMAIL) == expected
