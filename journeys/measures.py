@@ -1,7 +1,7 @@
 """What a number is in journey analytics: a value that can be traced.
 
 Every number that leaves this package carries its n, an interval where sampling makes it uncertain, and the name of the
-query (SQL text, model, parameters) it came from. Nothing is computed here.
+query (SQL text, model, parameters) it came from. No data access here.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
+
+from journeys import statistics
 
 
 class Frozen(BaseModel):
@@ -52,3 +54,11 @@ class Effect(Frozen):
     rate_compared: float | None = None
     p_value: float | None = None
     method: str = ""
+
+
+def share(hits: int, n: int, unit: str, query: str) -> Measure:
+    """A share with its Wilson interval; null of nothing."""
+    if n == 0:
+        return Measure(value=None, n=0, unit=unit, query=query)
+    low, high = statistics.wilson(hits, n)
+    return Measure(value=hits / n, n=n, low=low, high=high, unit=unit, query=query)

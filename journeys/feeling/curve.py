@@ -13,8 +13,12 @@ import numpy as np
 
 from journeys import statistics
 from journeys.feeling import lexicon, ngram
+from journeys.feeling.keeping import Learnt
+from journeys.feeling.languages import language
 from journeys.measures import Frozen, Measure, Query
 from journeys.scope import Scope
+
+STAGES = "select stage from marts.journey_stages order by position"
 
 TICKETS = """
 with {stays}
@@ -32,18 +36,13 @@ where k.created_at >= $since and k.created_at <= $until
 order by s.position, k.ticket_id
 """
 
-RATED = """
-with {people}
-select coalesce(k.description, '') as text, k.satisfaction = 'good' as good
-from marts.tickets as k
-inner join people using (profile_id)
-where k.satisfaction is not null and k.description is not null and k.created_at <= $until
-order by k.ticket_id
-"""
-
 
 class FeelingCell(Frozen):
-    """One stage: the mean score with its interval, and what stands behind it."""
+    """One stage: the mean score with its interval, and what stands behind it.
+
+    `rated` tickets count as rated, `from_text` by what their text says, `no_verdict` not at all; `backed` is the share
+    of tickets behind the score. `languages` tells of the texts: how many had to be read and how many gave a verdict.
+    """
 
     stage: str
     score: Measure
@@ -52,39 +51,74 @@ class FeelingCell(Frozen):
     from_text: int
     no_verdict: int
     backed: float | None
+    languages: dict[str, dict[str, int]]
+
+
+class LearntModel(Frozen):
+    """What the texts in other languages than English were read with.
+
+    `checks` holds, per language, rated texts, verdicts on them while they were unseen, and how many were right;
+    `speaks` the languages in which that was surely better than a coin. `reason` says why there is no model.
+    """
+
+    version: str | None
+    rated_texts: int
+    speaks: tuple[str, ...]
+    checks: dict[str, dict[str, int | float | None]]
+    reason: str | None
 
 
 class FeelingCurve(Frozen):
     """All stages in order."""
 
     cells: tuple[FeelingCell, ...]
-    trained_on: int
+    model: LearntModel
     queries: dict[str, Query]
 
 
-def learn(connection: duckdb.DuckDBPyConnection, scope: Scope) -> ngram.Model:
-    """A model from the rated tickets of the people in scope; InputError when they are too few."""
-    rows, _ = scope.fetch(connection, RATED)
-    return ngram.train([row["text"] for row in rows], [bool(row["good"]) for row in rows])
+NO_MODEL = Learnt(None, "No model was asked for.")
 
 
 def verdict(text: str, model: ngram.Model | None = None) -> lexicon.Verdict:
     """English by the lexicon, everything else by the trained model; without one there is no verdict."""
     if not text.strip():
         return lexicon.Verdict(None)
-    if lexicon.language(text) == "en":
+    if language(text) == "en":
         return lexicon.score(text)
     return model.score([text])[0] if model is not None else lexicon.Verdict(None)
 
 
-def measure(connection: duckdb.DuckDBPyConnection, scope: Scope, model: ngram.Model | None = None) -> FeelingCurve:
+def measure(connection: duckdb.DuckDBPyConnection, scope: Scope, learnt: Learnt = NO_MODEL) -> FeelingCurve:
     """The curve of the people in scope."""
     rows, query = scope.fetch(connection, TICKETS)
-    stages = dict.fromkeys(row["stage"] for row in rows)
+    path, stage_query = scope.fetch(connection, STAGES)
     # The same sentence is scored once, however many people wrote it.
-    verdicts = {text: verdict(text, model) for text in {row["text"] for row in rows if row["satisfaction"] is None}}
-    cells = tuple(_cell(stage, [row for row in rows if row["stage"] == stage], verdicts) for stage in stages)
-    return FeelingCurve(cells=cells, trained_on=model.trained_on if model else 0, queries={"tickets": query})
+    unrated = sorted({row["text"] for row in rows if row["satisfaction"] is None})
+    foreign = [text for text in unrated if text.strip() and language(text) != "en"]
+    read = learnt.model.score(foreign) if learnt.model else [lexicon.Verdict(None)] * len(foreign)
+    verdicts = {text: verdict(text) for text in unrated} | dict(zip(foreign, read, strict=True))
+    return FeelingCurve(
+        cells=tuple(
+            _cell(stage["stage"], [row for row in rows if row["stage"] == stage["stage"]], verdicts) for stage in path
+        ),
+        model=_described(learnt),
+        queries={"tickets": query, "stages": stage_query},
+    )
+
+
+def _described(learnt: Learnt) -> LearntModel:
+    model = learnt.model
+    checks = model.checks if model else {}
+    return LearntModel(
+        version=model.version if model else None,
+        rated_texts=model.trained_on if model else 0,
+        speaks=tuple(name for name, check in checks.items() if model and model.band is not None and check.trusted),
+        checks={
+            name: {"texts": check.texts, "verdicts": check.spoken, "right": check.right, "accuracy": check.accuracy}
+            for name, check in checks.items()
+        },
+        reason=learnt.reason,
+    )
 
 
 def _cell(stage: str, rows: list[dict[str, Any]], verdicts: dict[str, lexicon.Verdict]) -> FeelingCell:
@@ -107,4 +141,14 @@ def _cell(stage: str, rows: list[dict[str, Any]], verdicts: dict[str, lexicon.Ve
         from_text=len(said),
         no_verdict=len(spoken) - len(said),
         backed=n / len(rows) if rows else None,
+        languages=_languages([row for row in rows if row["satisfaction"] is None], verdicts),
     )
+
+
+def _languages(unrated: list[dict[str, Any]], verdicts: dict[str, lexicon.Verdict]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for row in unrated:
+        counts = found.setdefault(language(row["text"]), {"texts": 0, "verdicts": 0})
+        counts["texts"] += 1
+        counts["verdicts"] += not verdicts[row["text"]].abstains
+    return dict(sorted(found.items()))

@@ -33,15 +33,3 @@ def score(text: str) -> Verdict:
     """The verdict on an English text."""
     compound = float(_analyzer().polarity_scores(text)["compound"])
     return Verdict(None if abs(compound) < NEUTRAL else compound)
-
-
-def language(text: str) -> str:
-    """`zh` for mostly Chinese, `en` for mostly ASCII letters, else `other`."""
-    letters = [character for character in text if character.isalpha()]
-    if not letters:
-        return "other"
-    chinese = sum("\u4e00" <= character <= "\u9fff" for character in letters)
-    plain = sum(character.isascii() for character in letters)
-    if chinese * 2 >= len(letters):
-        return "zh"
-    return "en" if plain >= 0.97 * len(letters) else "other"

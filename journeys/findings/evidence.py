@@ -1,36 +1,58 @@
 """Comparable units for each probe: who was exposed, who was not, what followed, and what else differed.
 
-SQL only. Every query returns one row per unit (a ticket, a visit): profile_id, exposed, defected, the orders that
-followed within the horizon (null where it has not passed yet), and the context at that moment (`x_*`, categories) that
-the adjusted effect holds equal. Context looks only backwards from the moment of the unit.
+SQL only. Every query returns one row per unit (a ticket, a visit, a newcomer): profile_id, exposed, defected, the
+orders that followed within the horizon (null where it has not passed yet), and the context at that moment (`x_*`,
+categories) that the adjusted effect holds equal. Context looks only backwards from the moment of the unit.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 TICKET_UNITS = """tickets as (
-    select t.*, {exposed} as exposed
+    select t.*, {exposed} as exposed, {moment} as moment, {speed} as speed
     from marts.tickets as t
     inner join people using (profile_id)
-    where t.created_at >= $since and t.created_at < $until - to_days($days) and {eligible}
+    where {eligible}
 ),
 units as (
     select
-        row_number() over () as unit,
+        row_number() over (order by t.ticket_id) as unit,
         t.profile_id,
-        t.created_at as moment,
+        t.moment,
         t.exposed,
         coalesce(t.channel, 'unknown') as x_channel,
-        'none' as x_device
+        'none' as x_device,
+        t.speed as x_speed
     from tickets as t
+    where t.moment >= $since and t.moment < $until - to_days($days)
 )"""
 
+
+@dataclass(frozen=True)
+class TicketExposure:
+    """What makes a ticket exposed, which tickets are asked, from when the outcome counts, what came before it."""
+
+    exposed: str
+    eligible: str
+    moment: str
+    speed: str
+
+
+# A rating is given after the solution, and how long that took may be behind both the rating and what follows.
 TICKET_EXPOSURES = {
-    "slow": ("t.is_slow", "t.is_slow is not null"),
-    "bad_rating": ("t.satisfaction = 'bad'", "t.satisfaction is not null"),
+    "slow": TicketExposure("t.is_slow", "t.is_slow is not null", "t.created_at", "'none'"),
+    "bad_rating": TicketExposure(
+        "t.satisfaction = 'bad'",
+        "t.satisfaction is not null",
+        "coalesce(t.solved_at, t.created_at)",
+        "case when t.is_slow then 'slow' else 'in time' end",
+    ),
 }
 
-# A visit is a run of touchpoints of one person on one source with no gap above 30 minutes. Failures that come after
-# the visit's order cannot have prevented it and do not count.
+# A visit is a run of touchpoints of one person on one source with no gap above 30 minutes. Events that come after the
+# visit's order cannot have prevented it and do not count; with `counts: before_among` neither do those after the moment
+# from which visits are compared, because a visit that went on longer had more time for them.
 VISITS = """web as (
     select t.profile_id, t.occurred_at, t.event_name, t.device, t.channel
     from marts.touchpoints as t
@@ -65,17 +87,20 @@ VISIT_UNITS = (
     + """,
 units as (
     select
-        row_number() over () as unit,
+        row_number() over (order by profile_id, visit) as unit,
         profile_id,
         moment,
-        coalesce(exposed_at < coalesce(ordered_at, timestamp '9999-01-01'), false) as exposed,
+        coalesce(
+            exposed_at < case when $landmark then moment else coalesce(ordered_at, timestamp '9999-01-01') end, false
+        ) as exposed,
         channel as x_channel,
-        device as x_device
+        device as x_device,
+        'none' as x_speed
     from visits
 )"""
 )
 
-# Context: stage, purchases so far, time since the last one, how long known, quarter of the year. Buckets, so that
+# Context: stage, purchases so far, time since the last one, quarter of the year. Buckets, so that
 # the adjustment assumes no straight lines.
 CONTEXT = """
 select
@@ -87,6 +112,7 @@ select
     end as orders,
     u.x_channel,
     u.x_device,
+    u.x_speed,
     coalesce(e.stage, 'none') as x_stage,
     case
         when coalesce(p.purchase_number, 0) <= 2 then coalesce(p.purchase_number, 0)::varchar
@@ -121,54 +147,62 @@ upcoming as (
     select profile_id, occurred_at as next_at from bought
 )"""
 
-EXPERIMENTS = """
-with {people},
-arms as (
-    select x.experiment, x.profile_id, x.arm, x.assigned_at
-    from marts.experiments as x
+# Newcomers whose first touchpoint was a visit to the web shop: one source, so that channels differ in nothing but what
+# brought the visit. Without an acquisition channel in the data there is nobody to compare.
+NEWCOMERS = """
+with {stays},
+firsts as (
+    select t.profile_id, t.occurred_at as moment, {channel} as channel, t.source, t.touchpoint_type, t.device
+    from marts.touchpoints as t
     inner join people using (profile_id)
-    where x.assigned_at >= $since and x.assigned_at <= $until
-    -- A person assigned twice, to different arms, tells nothing about either.
-    qualify count(distinct x.arm) over (partition by x.experiment, x.profile_id) = 1
-        and row_number() over (partition by x.experiment, x.profile_id order by x.assigned_at) = 1
+    where t.occurred_at <= $until
+    qualify row_number() over (partition by t.profile_id order by t.occurred_at, t.touchpoint_id) = 1
 ),
-later as (
-    select
-        a.experiment,
-        a.profile_id,
-        a.arm,
-        a.assigned_at <= $until - to_days($horizon) as followed,
-        count(p.purchase_id) as purchases,
-        count(p.purchase_id) filter (
-            p.occurred_at > a.assigned_at and p.occurred_at <= a.assigned_at + to_days($horizon)
-        ) as orders
-    from arms as a
-    inner join marts.purchases as p on a.profile_id = p.profile_id and p.occurred_at <= $until
-    group by a.experiment, a.profile_id, a.arm, a.assigned_at
-)
+newcomers as (
+    select * from firsts
+    where source = 'web' and channel is not null and moment >= $since and moment < $until - to_days($days)
+),
+fate as (
+    select n.profile_id, max(s.position) filter (s.is_path and s.entered_at <= n.moment + to_days($days)) as furthest
+    from newcomers as n
+    inner join stays as s using (profile_id)
+    group by n.profile_id
+),
+{bought}
 select
-    experiment,
-    arm,
-    count(*) as people,
-    count(*) filter (purchases >= 2) as repeated,
-    count(*) filter (followed) as followed,
-    avg(orders) filter (followed) as orders,
-    var_samp(orders) filter (followed) as orders_variance
-from later
-group by experiment, arm
-order by experiment, arm
+    n.profile_id,
+    n.channel,
+    f.furthest <= (select min(position) from marts.journey_stages where is_path) as defected,
+    case when n.moment <= $until - to_days($horizon) then coalesce(h.purchase_number, 0) end as orders,
+    coalesce(n.device, 'unknown') as x_device,
+    coalesce(n.touchpoint_type, 'unknown') as x_first_touchpoint,
+    date_trunc('quarter', n.moment)::varchar as x_quarter
+from newcomers as n
+inner join fate as f using (profile_id)
+asof left join bought as h on n.profile_id = h.profile_id and n.moment + to_days($horizon) >= h.occurred_at
+order by n.profile_id
 """
 
 
 def ticket_sql(exposure: str) -> str:
     """Units of tickets: `exposure` is a key of TICKET_EXPOSURES. Parameters: since, until, days, horizon."""
-    exposed, eligible = TICKET_EXPOSURES[exposure]
-    return _query(TICKET_UNITS.replace("{exposed}", exposed).replace("{eligible}", eligible))
+    chosen = TICKET_EXPOSURES[exposure]
+    parts = {"{exposed}": chosen.exposed, "{moment}": chosen.moment, "{speed}": chosen.speed}
+    sql = TICKET_UNITS.replace("{eligible}", chosen.eligible)
+    for name, text in parts.items():
+        sql = sql.replace(name, text)
+    return _query(sql)
 
 
 def visit_sql() -> str:
-    """Units of visits. Parameters: since, until, days, horizon, among, exposed."""
+    """Units of visits. Parameters: since, until, days, horizon, among, exposed, landmark."""
     return _query(VISIT_UNITS)
+
+
+def newcomer_sql(has_channel: bool) -> str:
+    """Newcomers of the web by what brought them. Parameters: since, until, days, horizon."""
+    channel = "t.acquisition_channel" if has_channel else "null::varchar"
+    return NEWCOMERS.replace("{channel}", channel).replace("{bought}", BOUGHT)
 
 
 def _query(units: str) -> str:

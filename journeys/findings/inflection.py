@@ -7,18 +7,18 @@ The crude effect is the difference of two shares; the adjusted one comes from a 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 import duckdb
 import numpy as np
 
 from journeys import statistics
-from journeys.findings import evidence, words
+from journeys.findings import evidence, uplift, words
 from journeys.findings.model import Finding, Findings
 from journeys.findings.probes import Probes, load_probes
 from journeys.measures import Effect, Query
-from journeys.scope import Scope, traced
+from journeys.scope import Scope, has_column, traced
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,11 +29,12 @@ LEAST_UNITS = 30
 LEAST_CASES = 5
 # Days over which findings with different outcomes are compared, in purchases.
 HORIZON = 180
+OUTCOMES = {"inflection": "no_purchase", "acquisition": "no_later_stage"}
 
 
 @dataclass(frozen=True)
 class _Question:
-    """One hypothesis: which units are exposed, among which."""
+    """One hypothesis: which units are exposed, among which. `details` say what is compared with what."""
 
     key: str
     subject: str
@@ -41,25 +42,23 @@ class _Question:
     stage: str | None
     query: str
     units: pd.DataFrame
-    device: str | None = None
+    kind: Literal["inflection", "acquisition"] = "inflection"
+    details: dict[str, str] = field(default_factory=dict)
 
 
 def search(connection: duckdb.DuckDBPyConnection, scope: Scope, probes: Probes | None = None) -> Findings:
     """Everything the probes and the experiments in the data say, corrected together (Benjamini-Hochberg)."""
     queries: dict[str, Query] = {}
     answers = [_measure(question) for question in _questions(connection, scope, probes or load_probes(), queries)]
-    answers += experiments(connection, scope, queries)
+    answers += uplift.experiments(connection, scope, queries)
     tested = [p_value for _, p_value in answers if p_value is not None]
     corrected = iter(statistics.benjamini_hochberg(tested))
     findings = []
     for finding, p_value in answers:
         q_value = next(corrected) if p_value is not None else None
-        update = {
-            "q_value": q_value,
-            "discovered": q_value is not None and q_value <= FALSE_DISCOVERY_RATE,
-            "sentence": words.sentence(finding),
-        }
-        findings.append(finding.model_copy(update=update))
+        discovered = q_value is not None and q_value <= FALSE_DISCOVERY_RATE
+        judged = finding.model_copy(update={"q_value": q_value, "discovered": discovered})
+        findings.append(judged.model_copy(update={"sentence": words.sentence(judged)}))
     findings.sort(key=lambda finding: (-finding.sureness * finding.people, finding.key))
     return Findings(
         false_discovery_rate=FALSE_DISCOVERY_RATE,
@@ -83,26 +82,49 @@ def _questions(
         units = collect(ticket.key, evidence.ticket_sql(ticket.exposed), days=ticket.days)
         yield _Question(ticket.key, ticket.key, ticket.days, ticket.stage, ticket.key, units)
     for visit in probes.visits:
-        among, exposed = list(visit.among), list(visit.exposed)
-        units = collect(visit.key, evidence.visit_sql(), days=visit.days, among=among, exposed=exposed)
+        values = {"among": list(visit.among), "exposed": list(visit.exposed)}
+        landmark = visit.counts == "before_among"
+        units = collect(visit.key, evidence.visit_sql(), days=visit.days, landmark=landmark, **values)
         yield _Question(visit.key, visit.key, visit.days, visit.stage, visit.key, units)
-        for device in _devices(units) if visit.by == "device" else ():
+        for device in _categories(units["x_device"]) if visit.by == "device" else ():
             there = units[units["x_device"] == device].reset_index(drop=True)
-            key = f"{visit.key}:{device}"
-            yield _Question(key, visit.key, visit.days, visit.stage, visit.key, there, device)
+            key, details = f"{visit.key}:{device}", {"device": device}
+            yield _Question(key, visit.key, visit.days, visit.stage, visit.key, there, details=details)
     for probe in probes.devices:
-        units = collect(probe.key, evidence.visit_sql(), days=probe.days, among=list(probe.among), exposed=[])
-        devices = _devices(units)
-        for device in devices if len(devices) > 1 else ():
-            marked = units.assign(exposed=units["x_device"] == device).drop(columns="x_device")
-            key = f"{probe.key}:{device}"
-            yield _Question(key, probe.key, probe.days, probe.stage, probe.key, marked, device)
+        values = {"among": list(probe.among), "exposed": list[str]()}
+        units = collect(probe.key, evidence.visit_sql(), days=probe.days, landmark=False, **values)
+        for device, marked in _each_against_others(units, "x_device"):
+            key, details = f"{probe.key}:{device}", {"device": device, "compares": "devices"}
+            yield _Question(key, probe.key, probe.days, probe.stage, probe.key, marked, details=details)
+    for newcomers in probes.acquisition:
+        known = has_column(connection, "touchpoints", "acquisition_channel")
+        units = collect(newcomers.key, evidence.newcomer_sql(known), days=newcomers.days)
+        for channel, marked in _each_against_others(units, "channel"):
+            yield _Question(
+                f"{newcomers.key}:{channel}", newcomers.key, newcomers.days, _first_stage(connection), newcomers.key,
+                marked, kind="acquisition", details={"channel": channel, "compares": "channels"},
+            )  # fmt: skip
 
 
-def _devices(units: pd.DataFrame) -> list[str]:
-    """Devices with enough visits to compare, most used first."""
-    counted = units["x_device"].value_counts()
-    return [str(device) for device, visits in counted.items() if visits >= LEAST_UNITS and device != "unknown"]
+def _each_against_others(units: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Every category with enough units, marked as exposed; nothing when there are not two to compare."""
+    found = _categories(units[column])
+    for category in found if len(found) > 1 else ():
+        yield category, units.assign(exposed=units[column] == category).drop(columns=column)
+
+
+def _categories(column: pd.Series[str]) -> list[str]:
+    """Categories with enough units to compare, most used first."""
+    counted = column.value_counts()
+    return [str(name) for name, units in counted.items() if units >= LEAST_UNITS and name != "unknown"]
+
+
+def _first_stage(connection: duckdb.DuckDBPyConnection) -> str:
+    """The stage that every path begins with."""
+    row = connection.execute(
+        "select stage from marts.journey_stages where is_path order by position limit 1"
+    ).fetchone()
+    return str(row[0]) if row else ""
 
 
 def _measure(question: _Question) -> tuple[Finding, float | None]:
@@ -115,9 +137,9 @@ def _measure(question: _Question) -> tuple[Finding, float | None]:
     best = adjusted or crude
     finding = Finding(
         key=question.key,
-        kind="inflection",
+        kind=question.kind,
         subject=question.subject,
-        outcome=f"no_purchase_{question.days}d",
+        outcome=f"{OUTCOMES[question.kind]}_{question.days}d",
         stage=question.stage or _usual_stage(units) or "",
         basis="association",
         effect=crude,
@@ -125,7 +147,7 @@ def _measure(question: _Question) -> tuple[Finding, float | None]:
         orders=None if reason else _orders(units),
         people=int(units.loc[units["exposed"], "profile_id"].nunique()),
         reason=reason,
-        details={"device": question.device, "days": question.days},
+        details={"days": question.days, **question.details},
         query=question.query,
     )
     return finding, best.p_value if best and not reason else None
@@ -217,6 +239,8 @@ def _context(units: pd.DataFrame) -> tuple[list[str], statistics.Floats]:
 
 def _usual_stage(units: pd.DataFrame) -> str | None:
     """The stage in which most exposed units happened."""
+    if "x_stage" not in units:
+        return None
     stages = units.loc[units["exposed"] & (units["x_stage"] != "none"), "x_stage"]
     return str(stages.mode().iloc[0]) if len(stages) else None
 
@@ -225,73 +249,3 @@ def _people(units: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.int64]]:
     import pandas as pd
 
     return np.asarray(pd.factorize(units["profile_id"])[0], dtype=np.int64)
-
-
-def experiments(
-    connection: duckdb.DuckDBPyConnection, scope: Scope, queries: dict[str, Query]
-) -> list[tuple[Finding, float | None]]:
-    """Uplift of every experiment in the data, with the p value for the correction (null: too few people)."""
-    rows, query = scope.fetch(connection, evidence.EXPERIMENTS, horizon=HORIZON)
-    queries["experiments"] = query
-    results = []
-    for name in sorted({row["experiment"] for row in rows}):
-        arms = {row["arm"]: row for row in rows if row["experiment"] == name}
-        control = next((arms[arm] for arm in ("control", "holdout", "none") if arm in arms), None)
-        for arm, row in arms.items():
-            if control is None or row is control:
-                continue
-            results.append(_uplift(name, arm, row, control))
-    return results
-
-
-def _uplift(name: str, arm: str, row: dict[str, Any], control: dict[str, Any]) -> tuple[Finding, float | None]:
-    a, n_a, b, n_b = row["repeated"], row["people"], control["repeated"], control["people"]
-    low, high = statistics.difference(a, n_a, b, n_b)
-    pooled = (a + b) / (n_a + n_b)
-    error = float(np.sqrt(pooled * (1 - pooled) * (1 / n_a + 1 / n_b)))
-    value = a / n_a - b / n_b
-    effect = Effect(
-        value=value,
-        low=low,
-        high=high,
-        n_exposed=n_a,
-        n_compared=n_b,
-        rate_exposed=a / n_a,
-        rate_compared=b / n_b,
-        p_value=statistics.two_sided_p(value, error),
-        method="difference of shares between random arms (Newcombe interval)",
-    )
-    enough = min(n_a, n_b) >= LEAST_UNITS
-    finding = Finding(
-        key=name if arm in ("treatment", name) else f"{name}:{arm}",
-        kind="experiment",
-        subject=name,
-        outcome="repeat_purchase",
-        stage="use",
-        basis="randomised",
-        effect=effect,
-        orders=_order_uplift(row, control),
-        people=n_b,
-        reason=None if enough else f"Too few to compare: {n_a} and {n_b} people; {LEAST_UNITS} each are needed.",
-        details={"experiment": name, "arm": arm},
-        query="experiments",
-    )
-    return finding, effect.p_value if enough else None
-
-
-def _order_uplift(row: dict[str, Any], control: dict[str, Any]) -> Effect | None:
-    """Difference of mean purchases over the horizon between random arms (Welch, normal approximation)."""
-    n_a, n_b = row["followed"], control["followed"]
-    if min(n_a, n_b) < LEAST_UNITS:
-        return None
-    value = row["orders"] - control["orders"]
-    error = float(np.sqrt(row["orders_variance"] / n_a + control["orders_variance"] / n_b))
-    return Effect(
-        value=value,
-        low=value - statistics.Z95 * error,
-        high=value + statistics.Z95 * error,
-        n_exposed=n_a,
-        n_compared=n_b,
-        p_value=statistics.two_sided_p(value, error),
-        method=f"purchases per person within {HORIZON} days of assignment, difference of means",
-    )

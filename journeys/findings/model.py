@@ -22,7 +22,7 @@ class Finding(Frozen):
     """
 
     key: str
-    kind: Literal["inflection", "experiment", "bottleneck", "loop", "acquisition", "drop_off"]
+    kind: Literal["inflection", "acquisition", "experiment"]
     subject: str
     outcome: str
     stage: str

@@ -19,7 +19,10 @@ SHIPPED = Path(__file__).with_name("probes.yaml")
 
 
 class TicketProbe(Frozen):
-    """Tickets with a property against tickets without it; outcome: no purchase within `days`."""
+    """Tickets with a property against tickets without it; outcome: no purchase within `days`.
+
+    Counted from the ticket (slow) or from its solution, which the rating follows (bad_rating).
+    """
 
     key: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     exposed: Literal["slow", "bad_rating"]
@@ -28,13 +31,18 @@ class TicketProbe(Frozen):
 
 
 class VisitProbe(Frozen):
-    """Visits with an event against visits without it; outcome: no purchase within `days`."""
+    """Visits with an event against visits without it; outcome: no purchase within `days`.
+
+    `counts` says until when the event may happen: before the visit's order, or before the first event of `among`.
+    Where the event can come at any time, only the latter is fair: a visit that an order ended had less time for it.
+    """
 
     key: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     exposed: tuple[str, ...] = Field(min_length=1)
     among: tuple[str, ...] = Field(min_length=1)
     days: int = Field(ge=1, le=3650)
     stage: str
+    counts: Literal["before_order", "before_among"] = "before_order"
     by: Literal["device"] | None = None
 
 
@@ -47,12 +55,20 @@ class DeviceProbe(Frozen):
     stage: str
 
 
+class AcquisitionProbe(Frozen):
+    """Newcomers of one web channel against those of the others; outcome: no later stage within `days`."""
+
+    key: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    days: int = Field(ge=1, le=3650)
+
+
 class Probes(Frozen):
     """All hypotheses of one search."""
 
     tickets: tuple[TicketProbe, ...] = ()
     visits: tuple[VisitProbe, ...] = ()
     devices: tuple[DeviceProbe, ...] = ()
+    acquisition: tuple[AcquisitionProbe, ...] = ()
 
 
 def load_probes(path: Path | None = None) -> Probes:

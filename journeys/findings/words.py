@@ -15,6 +15,7 @@ SUBJECTS = {
         "payment_failed": "a failed payment",
         "checkout_error": "a checkout error",
         "error_page": "an error page",
+        "failed_payment": "a failed payment",
     },
     "zh": {
         "slow_ticket": "客服处理缓慢",
@@ -22,6 +23,7 @@ SUBJECTS = {
         "payment_failed": "支付失败",
         "checkout_error": "结账出错",
         "error_page": "遇到错误页面",
+        "failed_payment": "支付失败",
         "welcome_mail": "欢迎邮件",
     },
 }
@@ -32,6 +34,7 @@ NAMES = {
         "payment_failed": "Payment failed",
         "checkout_error": "Checkout error",
         "error_page": "Error page",
+        "failed_payment": "Failed payment",
         "welcome_mail": "Welcome mail",
     },
     "zh": {
@@ -40,10 +43,18 @@ NAMES = {
         "payment_failed": "支付失败",
         "checkout_error": "结账错误",
         "error_page": "错误页面",
+        "failed_payment": "支付失败",
         "welcome_mail": "欢迎邮件",
     },
 }
 
+OUTCOMES = {
+    "en": {"repeat": "repeat purchase", "purchase": "purchase within 180 days"},
+    "zh": {"repeat": "复购率", "purchase": "180 天内购买率"},
+}
+CHANNELS_ZH = {
+    "organic": "自然搜索", "paid_search": "付费搜索", "social": "社交媒体", "email": "邮件", "direct": "直接访问",
+}  # fmt: skip
 DEVICES_ZH = {"mobile": "手机", "desktop": "电脑", "tablet": "平板"}
 
 
@@ -64,13 +75,14 @@ def points(value: float) -> str:
 
 def name(finding: Finding, lang: str = "en") -> str:
     """What the finding is about, as a heading."""
-    subject, _, device = finding.key.partition(":")
-    if lang == "zh":
-        device = DEVICES_ZH.get(device, device)
+    subject, _, condition = finding.key.partition("@")[0].partition(":")
+    if finding.kind == "acquisition":
+        return f"Brought by {readable(condition)}" if lang == "en" else f"来自{CHANNELS_ZH.get(condition, condition)}"
+    condition = DEVICES_ZH.get(condition, condition) if lang == "zh" else condition
     if subject == "device":
-        return f"On {device}" if lang == "en" else f"使用{device}"
+        return f"On {condition}" if lang == "en" else f"使用{condition}"
     named = NAMES.get(lang, {}).get(subject) or readable(subject).capitalize()
-    return f"{named}, {device}" if device else named
+    return f"{named}, {readable(condition)}" if condition else named
 
 
 def sentence(finding: Finding, lang: str = "en") -> str:
@@ -78,35 +90,83 @@ def sentence(finding: Finding, lang: str = "en") -> str:
     if finding.effect is None:
         return ""
     if finding.basis == "randomised":
-        return _uplift(finding.subject, finding.effect, lang)
-    return _inflection(finding.key, int(finding.details.get("days") or 0), finding.effect, lang)
+        return _uplift(finding, finding.effect, lang)
+    if finding.kind == "experiment":
+        return _among_chosen(finding, finding.effect, lang)
+    if finding.kind == "acquisition":
+        return _acquisition(finding, finding.effect, lang)
+    return _inflection(finding, finding.effect, lang)
 
 
-def _inflection(key: str, days: int, effect: Effect, lang: str) -> str:
-    subject, _, device = key.partition(":")
+def _days(finding: Finding) -> str:
+    days = int(finding.details.get("days") or 0)
+    return f"{days} day" if days == 1 else f"{days} days"
+
+
+def _inflection(finding: Finding, effect: Effect, lang: str) -> str:
+    subject, _, device = finding.key.partition(":")
+    between_devices = finding.details.get("compares") == "devices"
     exposed, compared = percent(effect.rate_exposed), percent(effect.rate_compared)
     if lang == "zh":
-        device = DEVICES_ZH.get(device, device)
-        when = f"使用{device}时" if subject == "device" else f"{SUBJECTS['zh'].get(subject, readable(subject))}后"
-        if device and subject != "device":
-            when = f"{when}（{device}）"
-        return f"{when}，{exposed} 的客户在 {days} 天内没有购买，其他情况下为 {compared}。"
-    rates = f"{exposed} buy nothing within {days} days, against {compared}"
+        return _inflection_zh(finding, subject, DEVICES_ZH.get(device, device), effect)
+    named = SUBJECTS["en"].get(subject, f"a {readable(subject)}")
+    rates = f"{exposed} buy nothing within {_days(finding)}, against {compared}"
     if subject == "device":
         return f"On {device}, {rates} on other devices."
-    named = SUBJECTS["en"].get(subject, f"a {readable(subject)}")
+    if between_devices:
+        return f"After {named} on {device}, {rates} after one on other devices."
     where = f" on {device}" if device else ""
     return f"After {named}{where}, {rates} otherwise."
 
 
-def _uplift(experiment: str, effect: Effect, lang: str) -> str:
+def _inflection_zh(finding: Finding, subject: str, device: str, effect: Effect) -> str:
+    named = SUBJECTS["zh"].get(subject, readable(subject))
+    when = f"使用{device}时" if subject == "device" else f"{named}后"
+    if device and subject != "device":
+        when = f"{when}（{device}）"
+    others = "其他设备" if finding.details.get("compares") == "devices" else "其他情况下"
+    days = int(finding.details.get("days") or 0)
+    exposed, compared = percent(effect.rate_exposed), percent(effect.rate_compared)
+    return f"{when}，{exposed} 的客户在 {days} 天内没有购买，{others}为 {compared}。"
+
+
+def _acquisition(finding: Finding, effect: Effect, lang: str) -> str:
+    channel = str(finding.details.get("channel"))
     exposed, compared = percent(effect.rate_exposed), percent(effect.rate_compared)
     if lang == "zh":
-        verb = "提高" if effect.value > 0 else "降低"
-        named = SUBJECTS["zh"].get(experiment, readable(experiment))
-        return f"{named}使复购率{verb} {points(effect.value)} 个百分点：{exposed}，未收到者为 {compared}。"
-    verb = "raises" if effect.value > 0 else "lowers"
+        named, days = CHANNELS_ZH.get(channel, readable(channel)), int(finding.details.get("days") or 0)
+        return f"由{named}带来的新访客中，{exposed} 在 {days} 天内没有再前进一步，其他渠道为 {compared}。"
     return (
-        f"The {readable(experiment)} {verb} repeat purchase by {points(effect.value)} points: "
-        f"{exposed} against {compared} without it."
+        f"Of newcomers brought by {readable(channel)}, {exposed} get no further within {_days(finding)}, "
+        f"against {compared} of other web newcomers."
     )
+
+
+def _among_chosen(finding: Finding, effect: Effect, lang: str) -> str:
+    """An experiment among people who may have been chosen by what followed from it: no effect is claimed."""
+    exposed, compared = percent(effect.rate_exposed), percent(effect.rate_compared)
+    outcome = OUTCOMES[lang]["repeat" if finding.outcome == "repeat_purchase" else "purchase"]
+    if lang == "zh":
+        named = SUBJECTS["zh"].get(finding.subject, readable(finding.subject))
+        return f"在这些客户中，收到{named}者的{outcome}为 {exposed}，未收到者为 {compared}。"
+    return f"Among these people {outcome} is {exposed} with the {readable(finding.subject)}, {compared} without it."
+
+
+def _uplift(finding: Finding, effect: Effect, lang: str) -> str:
+    """Only what is beyond doubt may be called an effect; among parts of people, only after correction."""
+    exposed, compared = percent(effect.rate_exposed), percent(effect.rate_compared)
+    outcome = OUTCOMES[lang]["repeat" if finding.outcome == "repeat_purchase" else "purchase"]
+    sure = (
+        finding.discovered if finding.q_value is not None else finding.reason is None and effect.low * effect.high > 0
+    )
+    if lang == "zh":
+        named = SUBJECTS["zh"].get(finding.subject, readable(finding.subject))
+        if not sure:
+            return f"{named}对{outcome}的影响未得到证实：{exposed}，未收到者为 {compared}。"
+        verb = "提高" if effect.value > 0 else "降低"
+        return f"{named}使{outcome}{verb} {points(effect.value)} 个百分点：{exposed}，未收到者为 {compared}。"
+    named = readable(finding.subject)
+    if not sure:
+        return f"No effect of the {named} on {outcome} is shown: {exposed} against {compared} without it."
+    verb = "raises" if effect.value > 0 else "lowers"
+    return f"The {named} {verb} {outcome} by {points(effect.value)} points: {exposed} against {compared} without it."

@@ -10,8 +10,7 @@ from __future__ import annotations
 import duckdb
 
 from cdp.errors import InputError
-from journeys.breaks import share
-from journeys.measures import Frozen, Measure, Query
+from journeys.measures import Frozen, Measure, Query, share
 from journeys.scope import Scope
 
 VARIANTS = """

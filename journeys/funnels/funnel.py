@@ -14,10 +14,9 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from journeys.breaks import share
 from journeys.funnels.definition import Breakdown, Funnel, Step
 from journeys.funnels.timeline import Flags, Ints, Names, Timeline, fetch, mask, matches
-from journeys.measures import Frozen, Measure, Query
+from journeys.measures import Frozen, Measure, Query, share
 from journeys.scope import Scope
 
 MOST_GROUPS = 20

@@ -12,10 +12,9 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from journeys.breaks import share
 from journeys.funnels.definition import Paths
 from journeys.funnels.timeline import Ints, Names, Timeline, fetch, matches
-from journeys.measures import Frozen, Measure, Query
+from journeys.measures import Frozen, Measure, Query, share
 from journeys.scope import Scope
 
 # A path that ends before its depth is filled up with this code.

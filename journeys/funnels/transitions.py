@@ -11,9 +11,8 @@ from typing import Literal
 
 import duckdb
 
-from journeys.breaks import share
 from journeys.funnels.timeline import EVERYBODY, VISIT_GAP, physically_ordered
-from journeys.measures import Frozen, Measure, Query
+from journeys.measures import Frozen, Measure, Query, share
 from journeys.scope import Scope, traced
 
 _Row = tuple[str, str | None, int]

@@ -70,7 +70,7 @@ def _worth(finding: Finding) -> Measure:
     if orders is None:
         return Measure(value=None, n=0, unit="purchases in 180 days", query=finding.query)
     # An experiment counts what treatment adds; an inflection counts what exposure takes away.
-    sign = 1.0 if finding.basis == "randomised" else -1.0
+    sign = 1.0 if finding.kind == "experiment" else -1.0
     ends = sorted((sign * orders.low * finding.people, sign * orders.high * finding.people))
     return Measure(
         value=sign * orders.value * finding.people,

@@ -26,7 +26,7 @@ def sharpest(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> Headline
 def pick(findings: Findings) -> Finding | None:
     """The finding to lead with."""
     found = findings.findings
-    harms = [each for each in found if each.basis == "association" and each.best is not None and each.best.value > 0]
+    harms = [each for each in found if each.kind != "experiment" and each.best is not None and each.best.value > 0]
     experiments = [each for each in found if each.basis == "randomised"]
     return max(harms or experiments, key=_weight, default=None)
 

@@ -99,7 +99,7 @@ def build_marts(connection: duckdb.DuckDBPyConnection, people: int) -> None:
             'web' as source, 'web' as channel, 'home' as touchpoint_type, 'Home Viewed' as event_name,
             case when k = 0 then 'awareness' when k = 4 then 'consideration' when k = 8 then 'decision' end as stage,
             'path' as lane, case when k = 8 then 20.0 end as amount, case when k = 8 then 'CHF' end as currency,
-            'mobile' as device, 'welcome' as campaign, n || '-' || k as source_record_key
+            'mobile' as device, 'welcome' as campaign, n || '-' || k as source_record_key, true as is_activity
         from person, range(10) t(k);
         create table marts.stage_episodes as
         select

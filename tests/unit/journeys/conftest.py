@@ -181,6 +181,7 @@ def _tables(world: _World) -> dict[str, pd.DataFrame]:
         ),
         "people": pd.DataFrame(world.profiles, columns=["profile_id", "is_anonymous", "device"]),
     }  # fmt: skip
+    frames["touchpoints"]["is_activity"] = True
     frames["purchases"]["purchase_number"] = frames["purchases"].groupby("profile_id").cumcount() + 1
     return frames
 
@@ -192,8 +193,10 @@ def build_world(seed: int = 1, *, effects: bool = True, people: int = 900) -> du
         connection.register("incoming", frame)
         order = "order by profile_id, occurred_at" if name == "touchpoints" else ""
         moments = [column for column in frame.columns if column.endswith("_at")]
-        cast = ", ".join(f"{column}::timestamp as {column}" for column in moments)
-        chosen = f"* replace ({cast})" if moments else "*"
+        kinds = dict.fromkeys(moments, "timestamp")
+        kinds |= {column: "integer" for column in frame.columns if column.endswith("_days")}
+        cast = ", ".join(f"{column}::{kind} as {column}" for column, kind in kinds.items())
+        chosen = f"* replace ({cast})" if kinds else "*"
         connection.execute(f"create table marts.{name} as select {chosen} from incoming {order}")
         connection.unregister("incoming")
     connection.execute(

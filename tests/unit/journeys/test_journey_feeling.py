@@ -6,25 +6,44 @@ import numpy as np
 import pytest
 
 from cdp.errors import InputError
-from journeys import experiments
-from journeys.feeling import curve, lexicon, ngram
+from demo.sheets import sheet
+from journeys.feeling import curve, keeping, lexicon, ngram
+from journeys.feeling.languages import language
 from journeys.scope import Scope
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-GOOD_ZH = ("非常满意，服务很好", "很喜欢，谢谢你们", "速度很快，态度很好", "质量不错，推荐购买")
-BAD_ZH = ("太差了，再也不来", "非常失望，没人理我", "东西坏了，要求退款", "态度恶劣，等了很久")
+
+
+def sentences(tongue: str) -> dict[str, list[str]]:
+    """What people of the demo world write, by mood."""
+    words = sheet("texts")[tongue]
+    return {
+        mood: [
+            f"{sentence.format(p=product)}{'' if tongue == 'zh' else ' '}{feeling}"
+            for topic in words["topics"].values() for sentence in topic[mood] for product in words["products"]
+            for feeling in ("", *words["feelings"][mood])
+        ]
+        for mood in ("bad", "plain", "good")
+    }  # fmt: skip
+
+
+def rated(tongues: tuple[str, ...], n: int, seed: int, *, noise: float = 0.1) -> tuple[list[str], list[bool]]:
+    """Tickets whose rating follows what was written, but for some noise; plain ones are rated either way."""
+    random = np.random.default_rng(seed)
+    texts, good = [], []
+    for tongue in tongues:
+        pools = sentences(tongue)
+        for _ in range(n):
+            mood = ("bad", "plain", "good")[int(random.choice(3, p=[0.4, 0.2, 0.4]))]
+            texts.append(pools[mood][int(random.integers(len(pools[mood])))])
+            follows = random.random() >= (0.5 if mood == "plain" else noise)
+            good.append(bool((mood == "good") == follows))
+    return texts, good
 
 
 @pytest.fixture(scope="module")
 def model():
-    random = np.random.default_rng(1)
-    texts, labels = [], []
-    for _ in range(120):
-        good = bool(random.random() < 0.6)
-        pool = GOOD_ZH if good else BAD_ZH
-        texts.append(pool[int(random.integers(3))] + "！" * int(random.integers(3)))
-        labels.append(good)
-    return ngram.train(texts, labels)
+    return ngram.train(*rated(("zh", "ru"), 300, 1))
 
 
 @pytest.mark.parametrize(
@@ -41,30 +60,77 @@ def test_english_by_the_lexicon(text, sign):
 
 
 @pytest.mark.parametrize(
-    ("text", "language"),
-    [("Hello there", "en"), ("你好 ok", "zh"), ("Où est ma commande ?", "other"), ("123", "other")],
+    ("text", "tongue"),
+    [
+        ("Hello there", "en"),
+        ("How do I return the kettle?", "en"),
+        ("你好 ok", "zh"),
+        ("请问iPhone什么时候能送到？", "zh"),
+        ("Где мой заказ?", "cyrillic"),
+        ("注文はどこですか", "ja"),
+        ("Où est ma commande ?", "fr"),
+        ("Wann liefern Sie die Lampe?", "de"),
+        ("no puedo pagar la silla", "es"),
+        ("Größenänderung", "latin"),
+        ("123", "none"),
+    ],
 )
-def test_languages(text, language):
-    assert lexicon.language(text) == language
+def test_languages(text, tongue):
+    assert language(text) == tongue
 
 
-def test_a_model_learns_chinese_from_ratings(model):
-    good, bad = model.score(["服务很好，很满意", "很失望，要求退款，太差"])
-    assert good.score > 0 > bad.score
+def test_demo_texts_are_told_apart_by_language():
+    for tongue, expected in (("en", "en"), ("zh", "zh"), ("ru", "cyrillic"), ("de", "de"), ("fr", "fr"), ("es", "es")):
+        texts = [text for pool in sentences(tongue).values() for text in pool]
+        told = [language(text) for text in texts]
+        assert told.count(expected) >= 0.85 * len(texts), tongue
+        # What is taken for English is scored by English words.
+        assert tongue == "en" or "en" not in told
 
 
-def test_unseen_characters_give_no_verdict(model):
-    assert model.score(["ŵẅŷ"])[0].abstains or abs(model.score(["ŵẅŷ"])[0].score) < 0.6
+@pytest.mark.parametrize("tongue", ["zh", "ru"])
+def test_a_model_reads_tickets_that_it_has_not_seen(model, tongue):
+    """Held-out demo tickets: verdicts are right, and plain questions rarely get one."""
+    seen = set(rated(("zh", "ru"), 300, 1)[0])
+    pools = {mood: [text for text in pool if text not in seen] for mood, pool in sentences(tongue).items()}
+    verdicts = {mood: [verdict.score for verdict in model.score(pool)] for mood, pool in pools.items()}
+    spoken = {mood: [score for score in scores if score is not None] for mood, scores in verdicts.items()}
+    right = sum(score < 0 for score in spoken["bad"]) + sum(score > 0 for score in spoken["good"])
+    assert right / (len(spoken["bad"]) + len(spoken["good"])) >= 0.9
+    assert len(spoken["bad"]) + len(spoken["good"]) >= 0.5 * (len(verdicts["bad"]) + len(verdicts["good"]))
+
+
+def test_ratings_that_do_not_follow_the_text_teach_silence():
+    texts, good = rated(("zh",), 300, 2)
+    random = np.random.default_rng(3)
+    model = ngram.train(texts, [bool(random.random() < 0.5) for _ in good])
+    assert all(verdict.abstains for verdict in model.score(texts)), "not even on what it was trained on"
+
+
+def test_a_language_that_was_not_learnt_gets_no_verdict(model):
+    for tongue in ("de", "fr", "es"):
+        assert all(verdict.abstains for pool in sentences(tongue).values() for verdict in model.score(pool[:40]))
+    assert model.score(["龘靐齉爩"])[0].abstains, "letters that are new to it"
     assert model.score([]) == []
 
 
+def test_the_same_ratings_teach_the_same_model():
+    texts, good = rated(("zh",), 80, 4)
+    one, other = ngram.train(texts, good), ngram.train(texts, good)
+    assert np.array_equal(one.weights, other.weights) and one.band == other.band
+    order = np.random.default_rng(1).permutation(len(texts))
+    assert keeping.fingerprint([texts[i] for i in order], [good[i] for i in order]) == keeping.fingerprint(texts, good)
+
+
 def test_models_are_kept_and_read_back(model, tmp_path):
-    model.save(tmp_path / "deep" / "feeling.npz")
-    again = ngram.load(tmp_path / "deep" / "feeling.npz")
-    assert again.score(list(GOOD_ZH)) == model.score(list(GOOD_ZH))
+    keeping.save(model, tmp_path / "deep" / "feeling.npz")
+    again = keeping.load(tmp_path / "deep" / "feeling.npz")
+    texts = [*sentences("zh")["bad"][:30], *sentences("ru")["good"][:30]]
+    assert again.score(texts) == model.score(texts)
+    assert again.checks == model.checks
     (tmp_path / "broken.npz").write_text("no model")
-    with pytest.raises(InputError, match="train it again"):
-        ngram.load(tmp_path / "broken.npz")
+    with pytest.raises(InputError, match="learnt again"):
+        keeping.load(tmp_path / "broken.npz")
 
 
 def test_too_few_ratings_teach_nothing():
@@ -75,9 +141,61 @@ def test_too_few_ratings_teach_nothing():
 
 
 def test_without_a_model_other_languages_have_no_verdict(model):
-    assert curve.verdict("太差了，再也不来").abstains
-    assert curve.verdict("太差了，再也不来", model).score < 0
+    text = next(text for text in sentences("zh")["bad"] if not model.score([text])[0].abstains)
+    assert curve.verdict(text).abstains
+    assert curve.verdict(text, model).score < 0
     assert curve.verdict("  ").abstains
+    assert curve.verdict("Ich musste die Lampe wegwerfen").abstains, "`die` is a word of feeling in English only"
+
+
+@pytest.fixture
+def chinese(make_world):
+    """A world in which everybody writes Chinese and rates as they write."""
+    world = make_world(4, people=400)
+    texts, good = rated(("zh",), 600, 5)
+    world.execute("create temp table spoken (n integer, text varchar, mark varchar)")
+    world.executemany("insert into spoken values (?, ?, ?)",
+                      [(n, text, "good" if mark else "bad") for n, (text, mark) in enumerate(zip(texts, good))])  # fmt: skip
+    world.execute(
+        "update marts.tickets set description = s.text, satisfaction = if(satisfaction is null, null, s.mark)"
+        " from spoken s where s.n = substr(ticket_id, 2)::integer % 600"
+    )
+    return world
+
+
+def test_the_model_is_kept_until_the_ratings_change(chinese, tmp_path):
+    scope = Scope(until=NOW)
+    first = keeping.learn(chinese, scope, tmp_path).model
+    (file,) = tmp_path.glob("*.npz")
+    assert file.name == f"feeling-{first.version}.npz"
+    stamp = file.stat().st_mtime_ns
+    assert keeping.learn(chinese, scope, tmp_path).model.version == first.version
+    assert file.stat().st_mtime_ns == stamp, "read, not trained"
+    chinese.execute("delete from marts.tickets where ticket_id = (select min(ticket_id) from marts.tickets"
+                    " where satisfaction is not null)")  # fmt: skip
+    second = keeping.learn(chinese, scope, tmp_path).model
+    assert second.version != first.version
+    assert [path.name for path in tmp_path.glob("*.npz")] == [f"feeling-{second.version}.npz"]
+
+
+def test_chinese_tickets_stand_on_the_curve(chinese):
+    learnt = keeping.learn(chinese, Scope(until=NOW))
+    silent, found = (curve.measure(chinese, Scope(until=NOW), *given) for given in ((), (learnt,)))
+    assert sum(cell.from_text for cell in silent.cells) == 0 and silent.model.version is None
+    assert "zh" in found.model.speaks and found.model.checks["zh"]["accuracy"] > 0.7
+    assert sum(cell.from_text for cell in found.cells) > 0
+    for cell in found.cells:
+        assert cell.languages.get("zh", {}).get("verdicts", 0) == cell.from_text
+        assert cell.languages.get("zh", {}).get("texts", 0) == cell.from_text + cell.no_verdict
+
+
+def test_every_stage_has_a_cell_even_an_empty_one(world):
+    found = curve.measure(world, Scope(until=NOW))
+    assert [cell.stage for cell in found.cells] == [
+        row[0] for row in world.execute("select stage from marts.journey_stages order by position").fetchall()
+    ]
+    world_of_nobody = curve.measure(world, Scope(until=NOW, since=datetime(2025, 12, 31, 23, 59, tzinfo=UTC)))
+    assert all(cell.score.value is None and cell.backed is None for cell in world_of_nobody.cells)
 
 
 def test_ratings_go_before_text_and_everything_is_counted(world):
@@ -90,26 +208,3 @@ def test_ratings_go_before_text_and_everything_is_counted(world):
         assert cell.score.n == cell.rated + cell.from_text
         # The question all these tickets ask is neutral: only ratings speak.
         assert cell.from_text == 0
-
-
-def test_experiments_report_uplift_by_themselves(world):
-    found = experiments.results(world, Scope(until=NOW))
-    (result,) = found.results
-    assert result.key == "welcome_mail" and result.basis == "randomised"
-    assert result.effect.low < result.effect.value < result.effect.high
-
-
-def test_a_holdout_is_stable_of_the_right_size_and_independent(world):
-    people = world.execute("select count(*) from marts.profiles").fetchone()[0]
-    first = experiments.holdout(world, "marts.profiles", key="spring", share=0.2)
-    assert first == experiments.holdout(world, "marts.profiles", key="spring", share=0.2)
-    assert len(first) / people == pytest.approx(0.2, abs=0.05)
-    other = experiments.holdout(world, "marts.profiles", key="autumn", share=0.2)
-    assert len(set(first) & set(other)) / people == pytest.approx(0.04, abs=0.03)
-    assert set(first) <= set(experiments.holdout(world, "marts.profiles", key="spring", share=0.5))
-
-
-@pytest.mark.parametrize(("relation", "key", "share"), [("p", "k", 0.0), ("p", "", 0.2), ("p; drop table x", "k", 0.2)])
-def test_senseless_holdouts_are_refused(world, relation, key, share):
-    with pytest.raises(InputError):
-        experiments.holdout(world, relation, key=key, share=share)
