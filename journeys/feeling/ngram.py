@@ -58,8 +58,8 @@ class Check:
 class Model:
     """Weights by hashed n-gram, a constant, and how the result is read.
 
-    `slope` and `offset` turn a margin into the log odds that held on unseen texts; scores nearer to zero than `band` are
-    no verdict (null: none ever is). `checks` tells per language how it did.
+    `slope` and `offset` turn a margin into the log odds that held on unseen texts; scores nearer to zero than `band`
+    are no verdict (null: none ever is). `checks` tells per language how it did.
     """
 
     weights: NDArray[np.float32]
@@ -94,10 +94,9 @@ class Model:
 
     def _verdict(self, score: float, spoken: str, familiar: float) -> Verdict:
         check = self.checks.get(spoken)
-        silent = (
-            self.band is None or abs(score) < self.band or familiar < FAMILIAR or check is None or not check.trusted
-        )
-        return Verdict(None if silent else float(score))
+        trusted = check is not None and check.trusted and familiar >= FAMILIAR
+        sure = self.band is not None and abs(score) >= self.band
+        return Verdict(float(score) if trusted and sure else None)
 
 
 def train(texts: list[str], good: list[bool], *, version: str = "") -> Model:
@@ -144,7 +143,8 @@ def _fit(features: Any, labels: Floats) -> tuple[Floats, float]:
 
 
 def _weights(labels: Floats) -> Floats:
-    return np.where(labels == 1, 0.5 / max(labels.sum(), 1.0), 0.5 / max(len(labels) - labels.sum(), 1.0))
+    each = np.array([0.5 / max(len(labels) - labels.sum(), 1.0), 0.5 / max(labels.sum(), 1.0)])
+    return np.asarray(each[labels.astype(np.int64)])
 
 
 def _cross_validated(features: Any, texts: list[str], labels: Floats) -> Floats:

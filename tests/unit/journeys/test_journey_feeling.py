@@ -154,8 +154,8 @@ def chinese(make_world):
     world = make_world(4, people=400)
     texts, good = rated(("zh",), 600, 5)
     world.execute("create temp table spoken (n integer, text varchar, mark varchar)")
-    world.executemany("insert into spoken values (?, ?, ?)",
-                      [(n, text, "good" if mark else "bad") for n, (text, mark) in enumerate(zip(texts, good))])  # fmt: skip
+    marks = [(n, text, "good" if mark else "bad") for n, (text, mark) in enumerate(zip(texts, good, strict=True))]
+    world.executemany("insert into spoken values (?, ?, ?)", marks)
     world.execute(
         "update marts.tickets set description = s.text, satisfaction = if(satisfaction is null, null, s.mark)"
         " from spoken s where s.n = substr(ticket_id, 2)::integer % 600"
