@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     dagster_port: int = Field(3321, ge=1, le=65535)
     freshness: Literal["warn", "block"] = Field("warn", description="Whether a stale source blocks publishing.")
     mapping_dir: Path | None = Field(None, description="Folder of source mapping files that replace the shipped ones.")
+    identity_limits: Path | None = Field(None, description="YAML with the limits of identity; default: shipped.")
     inbox_dir: Path | None = Field(None, description="Folder watched for deliveries; default is inbox/ in the home.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
 

@@ -124,16 +124,20 @@ def read_truth(path: Path) -> pa.Table:
     )
 
 
-def quality_without_truth(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    """Signs of over- and under-merging that need no labels, as JSON.
+def quality_without_truth(connection: duckdb.DuckDBPyConnection, limits: Path | None = None) -> dict[str, Any]:
+    """Signs of over- and under-merging that need no labels, as JSON, with the limits that publishing is held to.
 
     Sizes of profiles, distinct given names and birth dates in a profile, refused merges and those nobody has decided,
-    the share of provisional links, and what the last run changed. NotFoundError before the first run.
+    the share of provisional links, what the last run changed, and `limits`: each measure, its limit and whether it
+    holds. NotFoundError before the first run.
     """
     _require(connection, "identity_map")
-    from identity.quality import measures
+    from identity.quality import figures, measures
+    from identity.quality_limits import judge, read_limits
 
-    return measures(connection)
+    told = measures(connection)
+    verdicts = judge(figures(connection, told), read_limits(limits))
+    return {**told, "limits": [asdict(verdict) for verdict in verdicts]}
 
 
 def _require(connection: duckdb.DuckDBPyConnection, table: str) -> None:

@@ -2,13 +2,100 @@
 
 Healthy data: most profiles are small, hardly any holds two birth dates or more than three given names (Amperity's
 benchmark puts the latter at 0.011 % of profiles), few links are provisional, and a run on little news changes little.
+`measures` tells all of it; `figures` are the numbers among it that have limits (`quality_limits`), compared with those
+of the last run that passed, which `identity.state_quality` keeps.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
+
+MEASURES = (
+    "largest_profile",
+    "share_in_large_profiles",
+    "share_with_many_names",
+    "share_with_two_births",
+    "share_provisional",
+    "refused_per_record",
+    "review_backlog",
+    "share_changed",
+    "drift_records_per_profile",
+)
+_LARGE = 20
+
+
+@dataclass(frozen=True)
+class Figure:
+    """The value of a measure, and how many profiles or records it is about."""
+
+    value: float
+    concerned: int
+
+
+def figures(connection: duckdb.DuckDBPyConnection, told: Mapping[str, Any] | None = None) -> dict[str, Figure]:
+    """The measures that have limits; `told` are `measures` where the caller has them already."""
+    told = told or measures(connection)
+    records, profiles = told["records"], told["profiles"]
+    many, births = (told["within_profile"][name] for name in ("given_names", "birth_dates"))
+    large = int(
+        connection.execute(
+            """
+            select coalesce(sum(n), 0) from (
+                select count(*) as n from identity.identity_map where source <> 'marketing' group by profile_id
+            ) where n >= ?
+            """,
+            [_LARGE],
+        ).fetchall()[0][0]
+    )
+    differing = births["2-3"] + births["4+"]
+    changed = sum(count for kind, count in told["last_run"]["events"].items() if kind not in ("created", "retired"))
+    links, refused = told["links"], told["refused_merges"]
+    return {
+        "largest_profile": Figure(float(told["max_cluster_size"]), told["max_cluster_size"]),
+        "share_in_large_profiles": Figure(_share(large, records), large),
+        "share_with_many_names": Figure(many["share_above_3"], many["4+"]),
+        "share_with_two_births": Figure(_share(differing, births["1"] + differing), differing),
+        "share_provisional": Figure(links["provisional_share"], links["provisional_records"]),
+        "refused_per_record": Figure(_share(refused["total"], records), refused["total"]),
+        "review_backlog": Figure(float(refused["review_backlog"]), refused["review_backlog"]),
+        "share_changed": Figure(told["last_run"]["changed_share"], changed),
+        "drift_records_per_profile": _drift(connection, records, profiles),
+    }
+
+
+def remember(connection: duckdb.DuckDBPyConnection, run_id: str, *, passed: bool) -> None:
+    """Keep records and profiles of this run to compare the next one with; repeating a run replaces its row."""
+    told = _sizes(connection)
+    connection.execute("delete from identity.state_quality where run_id = ?", [run_id])
+    connection.execute(
+        "insert into identity.state_quality select coalesce(max(seq), 0) + 1, ?, ?, ?, ? from identity.state_quality",
+        [run_id, told["records"], told["profiles"], passed],
+    )
+
+
+def _drift(connection: duckdb.DuckDBPyConnection, records: int, profiles: int) -> Figure:
+    # A home that an older version made has no memory yet, and its reader may not make one.
+    kept = connection.execute("select 1 from duckdb_tables() where table_name = 'state_quality'").fetchall()
+    known = (
+        kept
+        and connection.execute(
+            "select records, profiles from identity.state_quality where passed and profiles > 0 order by seq desc limit 1"
+        ).fetchall()
+    )
+    if not known or not profiles:
+        return Figure(0.0, 0)
+    before_records, before_profiles = known[0]
+    moved = abs((records / profiles) / (before_records / before_profiles) - 1)
+    # As many profiles as the drift made or unmade.
+    return Figure(moved, round(moved * profiles))
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
 
 
 def measures(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from pipelines.assets.identity import build_identity_assets
 from pipelines.assets.models import build_model_assets
 from pipelines.assets.publication import build_contract_checks, build_publication_assets
 from pipelines.assets.raw import build_raw_assets
-from pipelines.checks import build_freshness_checks
+from pipelines.checks import build_freshness_checks, build_identity_checks
 from pipelines.context import Progress, StepReport, quiet
 from pipelines.resources import run_resource
 
@@ -60,7 +60,7 @@ def build_definitions(
     job = jobs.build_job()
     return dg.Definitions(
         assets=assets,
-        asset_checks=[*build_contract_checks(), *build_freshness_checks(settings)],
+        asset_checks=[*build_contract_checks(), *build_freshness_checks(settings), *build_identity_checks(settings)],
         jobs=[job],
         schedules=[jobs.build_schedule(job)],
         sensors=[jobs.build_inbox_sensor(job, settings)],

@@ -1,7 +1,8 @@
-"""Asset checks beside the contracts: how fresh each source is.
+"""Asset checks beside the contracts: how fresh each source is, and whether the identity map is plausible.
 
 Freshness is judged per source against the data's now. It warns; `CDP_FRESHNESS=block` makes it an error that stops the
-run before anything is published.
+run before anything is published. Identity is judged by label-free measures with limits, right after it is resolved:
+beyond a limit no mart is built and nothing is published.
 """
 
 # No postponed annotations here: Dagster reads the type of `context` when the function is decorated.
@@ -10,6 +11,8 @@ from collections.abc import Iterator
 import dagster as dg
 
 from cdp.settings import Settings
+from pipelines import steps
+from pipelines.assets.identity import identity_key
 from pipelines.assets.raw import raw_key
 from pipelines.context import RunContext
 from pipelines.guard import guarded
@@ -51,3 +54,41 @@ def build_freshness_checks(settings: Settings) -> list[dg.AssetChecksDefinition]
             )
 
     return [source_freshness]
+
+
+def build_identity_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
+    """One check per measure of the identity map that has a limit; limits that only warn block nothing."""
+    from identity.quality_limits import read_limits
+
+    key = identity_key("identity_map")
+
+    @dg.multi_asset_check(
+        name="identity_quality",
+        specs=[
+            dg.AssetCheckSpec(
+                name,
+                asset=key,
+                blocking=limit.severity == "block",
+                description=f"At most {limit.at_most:g}.",
+            )
+            for name, limit in read_limits(settings.identity_limits).items()
+        ],
+        required_resource_keys={"run"},
+    )
+    def identity_quality(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        run: RunContext = context.resources.run
+        with guarded("identity quality"):
+            verdicts = steps.check_identity(run)
+        for verdict in verdicts:
+            blocks = verdict.severity == "block"
+            yield dg.AssetCheckResult(
+                check_name=verdict.measure,
+                asset_key=key,
+                passed=verdict.passed,
+                severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
+                metadata={"value": verdict.value, "at_most": verdict.at_most, "concerned": verdict.concerned},
+            )
+        with guarded("identity quality"):
+            steps.require_identity(verdicts)
+
+    return [identity_quality]

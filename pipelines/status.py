@@ -91,5 +91,5 @@ def evaluate_identity(settings: Settings, truth: Path | None) -> dict[str, Any]:
 
     with open_engine(settings).reader() as connection:
         if truth is None:
-            return evaluation.quality_without_truth(connection)
+            return evaluation.quality_without_truth(connection, settings.identity_limits)
         return evaluation.evaluate_warehouse(connection, truth).to_json()

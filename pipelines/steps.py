@@ -17,6 +17,7 @@ from pipelines.context import RunContext
 
 if TYPE_CHECKING:
     from expectations.runner import TableReport
+    from identity.quality_limits import Verdict
     from identity.run import IdentityReport
     from pipelines.ingest.landing import LandedFile
     from pipelines.ingest.load import LoadReport
@@ -57,6 +58,33 @@ def resolve_identity(run: RunContext) -> IdentityReport:
         step.rows = report.records
         step.detail = f"({report.profiles:,} profiles)"
     return report
+
+
+def check_identity(run: RunContext) -> list[Verdict]:
+    """Judge the identity map by its limits; the caller decides what a failure blocks."""
+    from identity import quality, quality_limits
+
+    with run.step("identity quality") as step, run.engine.writer() as connection:
+        limits = quality_limits.read_limits(run.settings.identity_limits)
+        verdicts = quality_limits.judge(quality.figures(connection), limits)
+        quality.remember(connection, run.run_id, passed=not _blocking(verdicts))
+        step.rows = len(verdicts)
+        step.detail = "(measures)"
+    return verdicts
+
+
+def require_identity(verdicts: list[Verdict]) -> None:
+    """CheckFailed naming each measure beyond its limit, with numbers only."""
+    broken = _blocking(verdicts)
+    if broken:
+        raise CheckFailed(
+            f"Nothing was published, identity is beyond {len(broken)} limit(s): {'; '.join(broken)}. See `cdp identity "
+            "evaluate`; if this is right, raise the limit in a file named by CDP_IDENTITY_LIMITS."
+        )
+
+
+def _blocking(verdicts: list[Verdict]) -> list[str]:
+    return [verdict.sentence for verdict in verdicts if not verdict.passed and verdict.severity == "block"]
 
 
 def check_contracts(run: RunContext) -> list[TableReport]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import typer
 
 from cdp.cli.data import Json
-from cdp.cli.output import emit_json, note, say, table
+from cdp.cli.identity_quality import show_quality, show_scores
+from cdp.cli.output import emit_json, note, say
 from cdp.cli.state import load_settings
 
 app = typer.Typer(help="Which source records are one person.", no_args_is_help=True)
@@ -25,12 +26,8 @@ def evaluate(
     if as_json:
         emit_json(result)
         return
-    for name in ("pairwise", "b_cubed"):
-        if name in result:
-            m = result[name]
-            say(f"{name:<9} precision {m['precision']:.4f}  recall {m['recall']:.4f}  f1 {m['f1']:.4f}")
-    rest = {k: v for k, v in result.items() if not isinstance(v, dict | list)}
-    table(("measure", "value"), list(rest.items()))
+    show = show_scores if truth else show_quality
+    show(result)
 
 
 @app.command("resolve")
