@@ -80,12 +80,8 @@ def remember(connection: duckdb.DuckDBPyConnection, run_id: str, *, passed: bool
 def _drift(connection: duckdb.DuckDBPyConnection, records: int, profiles: int) -> Figure:
     # A home that an older version made has no memory yet, and its reader may not make one.
     kept = connection.execute("select 1 from duckdb_tables() where table_name = 'state_quality'").fetchall()
-    known = (
-        kept
-        and connection.execute(
-            "select records, profiles from identity.state_quality where passed and profiles > 0 order by seq desc limit 1"
-        ).fetchall()
-    )
+    last = "select records, profiles from identity.state_quality where passed and profiles > 0 order by seq desc"
+    known = connection.execute(last).fetchmany(1) if kept else []
     if not known or not profiles:
         return Figure(0.0, 0)
     before_records, before_profiles = known[0]
