@@ -230,7 +230,9 @@ def _splink(path: Path, threads: int) -> dict[str, Any]:
         blocking.number_keys(connection, limits, only_near=blocking.refresh_keys(connection))
         blocking.refresh_crowded(connection, limits, only_near=False)
         keys.phase("keys")
-        scratched.register("wf_people", connection.execute(_keyed(model)).to_arrow_table())
+        scratched.register("arriving", connection.execute(_keyed(model)).to_arrow_table())
+        scratched.execute("create table wf_people as select * from arriving")
+        scratched.unregister("arriving")
         settings = model.splink_settings()
         apart = " or ".join(f"l.source = '{source}'" for source in PIPELINE.unique_sources)
         settings["blocking_rules_to_generate_predictions"] = [
