@@ -5,23 +5,30 @@ A run killed anywhere leaves the former state. Unchanged input does no matching,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import duckdb
 
+from cdp.ids import digest
 from identity import published, resolution, state
 from identity.config import PIPELINE, MatchConfig
 from identity.membership import Run
 from identity.resolution import Outcome, Progress
+from identity.survivorship import GOLDEN_VERSION
+from identity.survivorship_rules import read_rules
 
 RECORDS = "intermediate.int_source_records"
+_GOLDEN_RULES = "survivorship"
 _INPUTS = ("int_device_identifies", "int_devices", "int_marketing_addresses")
 
 
 @dataclass(frozen=True)
 class IdentityReport:
-    """What the step did: records and living profiles there are, and what changed in this run."""
+    """What the step did: records and living profiles there are, and what changed in this run.
+
+    `rewritten` counts the golden records made anew.
+    """
 
     records: int
     profiles: int
@@ -32,6 +39,7 @@ class IdentityReport:
     refusals: int
     hubs: int
     changed: bool
+    rewritten: int = 0
     events: dict[str, int] = field(default_factory=dict)
 
 
@@ -53,20 +61,22 @@ def resolve(
     connection.execute("begin transaction")
     try:
         state.prepare(connection, config)
+        connection.execute("create or replace temp table wf_profiles (profile_id VARCHAR)")
         outcome = resolution.resolve_records(
             connection, RECORDS, config, run, progress=progress, renew_model=renew_model, rebuild=rebuild
         )
-        events = dict(outcome.events)
-        inputs = _fingerprints(connection)
-        changed = outcome.changed or inputs != _remembered(connection)
+        events, rewritten = dict(outcome.events), 0
+        inputs, remembered = _fingerprints(connection), _remembered(connection)
+        changed = outcome.changed or inputs != remembered
         if changed:
             if progress:
                 progress("identity: devices, addresses, golden records")
             for kind, count in published.settle_attached(connection, config, run).items():
                 events[kind] = events.get(kind, 0) + count
-            published.publish(connection)
+            everything = inputs[_GOLDEN_RULES] != remembered.get(_GOLDEN_RULES)
+            rewritten = published.publish(connection, everything=everything)
             _remember(connection, inputs)
-        report = _report(connection, outcome, events, changed=changed)
+        report = replace(_report(connection, outcome, events, changed=changed), rewritten=rewritten)
         connection.execute("commit")
     except BaseException:
         connection.execute("rollback")
@@ -75,12 +85,11 @@ def resolve(
 
 
 def _fingerprints(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """What the other inputs hold, independent of the order of their rows."""
-    found = {}
-    for name in _INPUTS:
-        rows = connection.execute(
-            f"select count(*) || ':' || coalesce(sum(hash(t)::hugeint), 0) from intermediate.{name} as t"
-        )
+    """What the other inputs hold, independent of the order of their rows, and by what rules values survive."""
+    found = {_GOLDEN_RULES: digest(str(GOLDEN_VERSION), read_rules().model_dump_json())}
+    moments = "(select source, source_record_id, coalesce(updated_at, created_at) from intermediate.int_source_records)"
+    for name, table in {**{name: f"intermediate.{name}" for name in _INPUTS}, "times": moments}.items():
+        rows = connection.execute(f"select count(*) || ':' || coalesce(sum(hash(t)::hugeint), 0) from {table} as t")
         found[name] = str(rows.fetchall()[0][0])
     return found
 

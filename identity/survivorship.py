@@ -20,6 +20,9 @@ create table if not exists identity.golden_origins (
     profile_id VARCHAR, trait VARCHAR, value VARCHAR, source VARCHAR, source_record_id VARCHAR, observed_at TIMESTAMP,
     rule VARCHAR)
 """
+# Raised when a golden record would come out otherwise than before, so that all are made anew.
+GOLDEN_VERSION = 1
+
 # Trait → the text that makes two spellings of it the same value.
 _KEYS = {
     "first_name": "f.given",
@@ -75,7 +78,7 @@ def write_golden(
     gone = "profile_id not in (select profile_id from identity.profiles where status = 'living')"
     for table in ("golden", "golden_origins"):
         connection.execute(f"delete from identity.{table} where {chosen} or {gone}")
-    _learn_nobody(connection)
+    _learn_nobody(connection, chosen)
     connection.execute(_stated(chosen))
     for unit in rules.units:
         connection.execute(_ranked(unit, rules))
@@ -85,11 +88,16 @@ def write_golden(
     connection.execute("drop table wf_stated; drop table wf_ranked; drop table wf_nobody")
 
 
-def write_identifiers(connection: duckdb.DuckDBPyConnection) -> None:
-    """Replace `identity.identifiers`: every normalised value by which a profile is found, hubs left out."""
-    connection.execute("delete from identity.identifiers")
-    records = """
-        identity.identity_map as m
+def write_identifiers(connection: duckdb.DuckDBPyConnection, *, only: str | None = None) -> None:
+    """Replace `identity.identifiers`: every normalised value by which a profile is found, hubs left out.
+
+    `only` is that of `write_golden`.
+    """
+    chosen = f"profile_id in (select profile_id from {only})" if only else "true"
+    gone = "profile_id not in (select profile_id from identity.profiles where status = 'living')"
+    connection.execute(f"delete from identity.identifiers where {chosen} or {gone}")
+    records = f"""
+        (select * from identity.identity_map where {chosen}) as m
         join identity.state_features as f on f.source = m.source and f.source_record_id = m.source_record_id
     """
     for kind, column, hub in (
@@ -106,23 +114,23 @@ def write_identifiers(connection: duckdb.DuckDBPyConnection) -> None:
         )
     for source, kind in (*IDENTIFIER_OF_SOURCE.items(), ("marketing", IdentifierType.EMAIL)):
         connection.execute(
-            """
+            f"""
             insert into identity.identifiers
             select profile_id, ?, source_record_id, source, source_record_id
-            from identity.identity_map where source = ?
+            from identity.identity_map where source = ? and {chosen}
             """,
             [str(kind), str(source)],
         )
     connection.execute(
-        """
+        f"""
         insert into identity.identifiers
-        select distinct profile_id, ?, anonymous_id, 'web', anonymous_id from identity.device_map
+        select distinct profile_id, ?, anonymous_id, 'web', anonymous_id from identity.device_map where {chosen}
         """,
         [str(IdentifierType.ANONYMOUS_ID)],
     )
 
 
-def _learn_nobody(connection: duckdb.DuckDBPyConnection) -> None:
+def _learn_nobody(connection: duckdb.DuckDBPyConnection, chosen: str) -> None:
     """`wf_nobody` (trait, value): texts in name columns that name nobody, such as Unknown or Lady of the House."""
     from identity.normalise.columns import record_columns
 
@@ -133,7 +141,9 @@ def _learn_nobody(connection: duckdb.DuckDBPyConnection) -> None:
         texts = connection.execute(
             f"""
             select distinct r.{trait} as record_key, r.{trait}
-            from intermediate.int_source_records as r join identity.state_features as f using (source, source_record_id)
+            from (select source, source_record_id from identity.identity_map where {chosen})
+            join intermediate.int_source_records as r using (source, source_record_id)
+            join identity.state_features as f using (source, source_record_id)
             where r.{trait} is not null {doubtful}
             """
         ).to_arrow_table()

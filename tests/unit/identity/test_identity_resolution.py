@@ -7,6 +7,9 @@ import random
 import pytest
 
 from identity.config import PIPELINE
+from identity.survivorship import write_golden, write_identifiers
+
+GOLDEN = ("golden", "golden_origins", "identifiers")
 
 
 def test_people_are_found_and_households_stay_apart(shop):
@@ -39,6 +42,10 @@ def test_increments_equal_a_rebuild_and_a_rebuild_changes_no_id(shop, records_of
     shop.remove("web:u005")
     shop.resolve()
     incremental, edges, refusals = shop.ids(), stored(shop, "edges"), stored(shop, "refusals")
+    golden = published(shop)
+    write_identifiers(shop.connection)
+    write_golden(shop.connection)
+    assert published(shop) == golden
     report = shop.resolve(rebuild=True)
     assert report.changed
     assert report.events == {}
@@ -209,13 +216,40 @@ def test_empty_tables_give_empty_results(shop):
     assert (report.records, report.profiles) == (0, 0)
 
 
+def test_only_the_golden_records_concerned_are_rewritten(shop):
+    shop.populate(30)
+    assert shop.resolve().rewritten == 30
+    shop.add("pos", "new", first_name="Berta", last_name="Abendroth", email="berta.abendroth1@gmail.com")
+    assert shop.resolve().rewritten == 1
+    shop.connection.execute(
+        "update intermediate.int_source_records set updated_at = '2025-05-05' "
+        "where source_record_id in ('c007', 'c009')"
+    )
+    report = shop.resolve()
+    assert (report.changed, report.rewritten) == (True, 2)
+    shop.connection.execute(
+        "insert into intermediate.int_marketing_addresses "
+        "values ('ada.abendroth0@gmail.com', '2025-01-01', '2025-01-01')"
+    )
+    assert shop.resolve().rewritten == 1
+    assert shop.rows(
+        "select rule from identity.golden_origins where trait = 'email' and value = ?", "ada.abendroth0@gmail.com"
+    ) == [("only_value",)]
+    golden = published(shop)
+    write_identifiers(shop.connection)
+    write_golden(shop.connection)
+    assert published(shop) == golden
+    shop.connection.execute("update identity.state_inputs set fingerprint = 'others' where name = 'survivorship'")
+    assert shop.resolve().rewritten == 30
+
+
 def test_a_failing_run_leaves_the_former_state(shop, monkeypatch):
     shop.populate(6)
     shop.resolve()
     before = shop.ids()
     shop.add("pos", "new", first_name="Neu", last_name="Neumann")
 
-    def fail(*_):
+    def fail(*_, **__):
         raise RuntimeError("killed")
 
     with monkeypatch.context() as patched:
@@ -257,10 +291,19 @@ def test_many_random_increments_equal_a_rebuild(shop, records_of, seed):
             else:
                 shop.add(source, record_id, **values)
         shop.resolve()
+        golden = published(shop)
+        write_identifiers(shop.connection)
+        write_golden(shop.connection)
+        assert published(shop) == golden
         before, edges = shop.ids(), stored(shop, "edges")
         assert shop.resolve(rebuild=True).events == {}
         assert shop.ids() == before
         assert stored(shop, "edges") == edges
+
+
+def published(shop):
+    """Golden records, their origins and the identifiers."""
+    return [shop.rows(f"select * from identity.{table} order by all") for table in GOLDEN]
 
 
 def stored(shop, table):
