@@ -1,4 +1,4 @@
-"""The tables that other layers read, made from identity's state: devices, addresses, identifiers, golden records.
+"""The tables that other layers read, made from the state of identity: devices, addresses, identifiers, golden rows.
 
 Of golden records and identifiers only those of the profiles that changed are rewritten, inside the caller's transaction.
 """
