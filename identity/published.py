@@ -1,6 +1,6 @@
-"""The tables that other layers read, made from the state of identity: devices, addresses, identifiers, golden rows.
+"""The tables that other layers read, made from identity's state: devices, addresses, identifiers, golden records.
 
-Of golden records and identifiers only those of the profiles that changed are rewritten, inside the caller's transaction.
+Of golden records and identifiers only those of profiles that changed are rewritten, in the caller's transaction.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _concerned(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         """
         create or replace temp table wf_moved as
-        select source, source_record_id, coalesce(updated_at, created_at) as observed_at
+        select source || ':' || source_record_id as record_key, coalesce(updated_at, created_at) as observed_at
         from intermediate.int_source_records
         except from identity.state_times
         """
@@ -92,18 +92,17 @@ def _concerned(connection: duckdb.DuckDBPyConnection) -> None:
         union select profile_id from addresses
         union select profile_id from devices
         union select profile_id from carriers
-        union select m.profile_id from identity.identity_map as m semi join wf_moved using (source, source_record_id)
+        union select m.profile_id from identity.identity_map as m
+            join identity.state_features as f using (source, source_record_id) semi join wf_moved using (record_key)
         union select p.profile_id from identity.profiles as p anti join identity.golden as g using (profile_id)
             where p.status = 'living'
         """
     )
     connection.execute(
         """
-        delete from identity.state_times as t
-        where (source, source_record_id) in (select (source, source_record_id) from wf_moved)
-           or not exists (
-               select 1 from intermediate.int_source_records as r
-               where r.source = t.source and r.source_record_id = t.source_record_id)
+        delete from identity.state_times
+        where record_key in (select record_key from wf_moved)
+           or record_key not in (select record_key from identity.state_features)
         """
     )
     connection.execute("insert into identity.state_times select * from wf_moved; drop table wf_moved")

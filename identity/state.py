@@ -54,8 +54,7 @@ create table if not exists identity.state_attached (
     kind VARCHAR, key VARCHAR, profile_id VARCHAR, active BOOLEAN);
 create table if not exists identity.state_addresses (address VARCHAR, mailbox VARCHAR);
 create table if not exists identity.state_inputs (name VARCHAR, fingerprint VARCHAR);
-create table if not exists identity.state_times (
-    source VARCHAR, source_record_id VARCHAR, observed_at TIMESTAMP);
+create table if not exists identity.state_times (record_key VARCHAR, observed_at TIMESTAMP);
 create table if not exists identity.state_quality (
     seq BIGINT, run_id VARCHAR, records BIGINT, profiles BIGINT, passed BOOLEAN);
 """
