@@ -11,7 +11,7 @@ from datetime import datetime
 import duckdb
 
 from cdp.ids import digest
-from identity import published, resolution, state
+from identity import model_drift, published, resolution, state
 from identity.config import PIPELINE, MatchConfig
 from identity.membership import Run
 from identity.resolution import Outcome, Progress
@@ -27,7 +27,8 @@ _INPUTS = ("int_device_identifies", "int_devices", "int_marketing_addresses")
 class IdentityReport:
     """What the step did: records and living profiles there are, and what changed in this run.
 
-    `rewritten` counts the golden records made anew.
+    `rewritten` counts the golden records made anew; `model_moved` is the largest move of a weight, where a new model
+    took the place of another.
     """
 
     records: int
@@ -40,6 +41,7 @@ class IdentityReport:
     hubs: int
     changed: bool
     rewritten: int = 0
+    model_moved: float | None = None
     events: dict[str, int] = field(default_factory=dict)
 
 
@@ -77,6 +79,8 @@ def resolve(
             rewritten = published.publish(connection, everything=everything)
             _remember(connection, inputs)
         report = replace(_report(connection, outcome, events, changed=changed), rewritten=rewritten)
+        if renew_model and (drift := model_drift.latest(connection)) is not None:
+            report = replace(report, model_moved=drift.largest_move)
         connection.execute("commit")
     except BaseException:
         connection.execute("rollback")

@@ -49,6 +49,7 @@ class RunContext:
     as_of: datetime
     delivered: Path | None = None
     full_refresh: bool = False
+    renew_model: bool = False
     progress: Progress = quiet
     steps: list[StepReport] = field(default_factory=list)
 
@@ -77,6 +78,7 @@ def open_run(
     *,
     delivered: Path | None = None,
     full_refresh: bool = False,
+    renew_model: bool = False,
     progress: Progress = quiet,
 ) -> Iterator[RunContext]:
     """Prepare the state home for one run and hold the writer lock until it ends.
@@ -98,7 +100,7 @@ def open_run(
             naive = as_of.astimezone(UTC).replace(tzinfo=None)
             connection.execute("insert into ops.run_context (run_id, as_of) values (?, ?)", [run_id, naive])
             connection.execute("commit")
-        yield RunContext(settings, engine, run_id, as_of, delivered, full_refresh, progress)
+        yield RunContext(settings, engine, run_id, as_of, delivered, full_refresh, renew_model, progress)
 
 
 def wait_until_free(engine: DuckDBEngine, progress: Progress, *, seconds: float = ORPHAN_WAIT_SECONDS) -> None:

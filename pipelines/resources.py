@@ -1,7 +1,7 @@
 """Dagster resources: the run's context and the dbt command line.
 
-The context resource lives as long as a run: it holds the writer lock and says what every step shares. Its two options
-can be set on the launch pad of the Dagster page; `cdp run` passes the same two.
+The context resource lives as long as a run: it holds the writer lock and says what every step shares. Its options can
+be set on the launch pad of the Dagster page; `cdp run` passes the same.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pipelines.context import Progress, RunContext, StepReport, open_run, quiet
 CONFIG = {
     "delivered": dg.Field(str, default_value="", description="Folder with new files; empty means the inbox."),
     "full_refresh": dg.Field(bool, default_value=False, description="Rebuild everything from raw."),
+    "renew_model": dg.Field(bool, default_value=False, description="Train the matching model anew."),
 }
 
 
@@ -38,6 +39,7 @@ def run_resource(
             run_id,
             delivered=delivered,
             full_refresh=bool(config.get("full_refresh")),
+            renew_model=bool(config.get("renew_model")),
             progress=progress,
         ) as run:
             run.steps = account if account is not None else run.steps

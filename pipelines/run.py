@@ -29,18 +29,26 @@ class RunReport:
 
 
 def run_pipeline(
-    settings: Settings, delivered: Path, *, full_refresh: bool = False, progress: Progress = quiet
+    settings: Settings,
+    delivered: Path,
+    *,
+    full_refresh: bool = False,
+    renew_model: bool = False,
+    progress: Progress = quiet,
 ) -> RunReport:
     """Run everything from the delivered folder to the publication.
+
+    `full_refresh` rebuilds all from raw, `renew_model` trains the matching model anew; both keep profile ids.
 
     Raises a CdpError with one sentence on failure; what was served before is served on. A second call in another
     process meanwhile raises BusyError.
     """
     started = stopwatch()
     with writer_lock(settings.writer_lock):
-        if not full_refresh and _nothing_new(settings, delivered, progress):
+        if not (full_refresh or renew_model) and _nothing_new(settings, delivered, progress):
             return RunReport(changed=False, seconds=round(stopwatch() - started, 2))
-        steps = _execute(settings, delivered, full_refresh, progress)
+        asked = {"full_refresh": full_refresh, "renew_model": renew_model}
+        steps = _execute(settings, delivered, asked, progress)
     return RunReport(changed=True, seconds=round(stopwatch() - started, 2), steps=steps)
 
 
@@ -62,7 +70,7 @@ def _nothing_new(settings: Settings, delivered: Path, progress: Progress) -> boo
         return fingerprint(settings, connection, settings.clock.now()) == current.fingerprint
 
 
-def _execute(settings: Settings, delivered: Path, full_refresh: bool, progress: Progress) -> list[StepReport]:
+def _execute(settings: Settings, delivered: Path, asked: dict[str, bool], progress: Progress) -> list[StepReport]:
     apply_tool_environment(settings)
     prepare_dagster_home(settings)
     progress("loading the pipeline …")
@@ -74,7 +82,7 @@ def _execute(settings: Settings, delivered: Path, full_refresh: bool, progress: 
     account: list[StepReport] = []
     definitions = build_definitions(settings, progress=progress, account=account)
     config: dict[str, Any] = {
-        "resources": {"run": {"config": {"delivered": str(delivered), "full_refresh": full_refresh}}},
+        "resources": {"run": {"config": {"delivered": str(delivered), **asked}}},
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
     }
     try:

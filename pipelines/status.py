@@ -85,6 +85,17 @@ def read_quarantine(settings: Settings) -> list[dict[str, Any]]:
         return quarantine.list_rows(connection)
 
 
+def identity_models(settings: Settings) -> dict[str, Any]:
+    """All matching models kept, and the drift of parameters to the one in force from the one before."""
+    from identity import model_drift
+
+    with open_engine(settings).reader() as connection:
+        if not connection.execute("select 1 from duckdb_tables() where table_name = 'state_models'").fetchall():
+            raise NotFoundError("There is no model yet: run `cdp run --from DIR` first.")
+        drift = model_drift.latest(connection)
+        return {"models": model_drift.kept(connection), "drift": drift.to_json() if drift else None}
+
+
 def evaluate_identity(settings: Settings, truth: Path | None) -> dict[str, Any]:
     """Identity quality against a truth file, or without one."""
     from identity import evaluation

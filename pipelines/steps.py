@@ -54,9 +54,19 @@ def resolve_identity(run: RunContext) -> IdentityReport:
     from identity import run as identity_run
 
     with run.step("identity") as step, run.engine.writer() as connection:
-        report = identity_run.resolve(connection, run_id=run.run_id, now=run.as_of, progress=run.progress)
+        report = identity_run.resolve(
+            connection,
+            run_id=run.run_id,
+            now=run.as_of,
+            progress=run.progress,
+            renew_model=run.renew_model,
+            rebuild=run.full_refresh,
+        )
         step.rows = report.records
         step.detail = f"({report.profiles:,} profiles)"
+        if run.renew_model:
+            moved = f", weights moved by {report.model_moved:.2f} at most" if report.model_moved is not None else ""
+            step.detail += f" (model {report.model_version}{moved}: see `cdp identity models`)"
     return report
 
 

@@ -26,12 +26,13 @@ def register(app: typer.Typer) -> None:
 def run(
     delivered: Path = typer.Option(..., "--from", help="Folder with the delivered files."),
     full_refresh: bool = typer.Option(False, "--full-refresh", help="Rebuild everything from raw."),
+    renew_model: bool = typer.Option(False, "--renew-model", help="Train the matching model anew; ids stay."),
     as_json: bool = Json,
 ) -> None:
     """Run the whole pipeline on a delivered folder."""
     from pipelines.run import run_pipeline
 
-    report = run_pipeline(load_settings(), delivered, full_refresh=full_refresh, progress=note)
+    report = run_pipeline(load_settings(), delivered, full_refresh=full_refresh, renew_model=renew_model, progress=note)
     if as_json:
         emit_json({"changed": report.changed, "seconds": report.seconds, "steps": report.steps})
         return

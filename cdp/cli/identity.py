@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from cdp.cli.data import Json
-from cdp.cli.identity_quality import show_quality, show_scores
+from cdp.cli.identity_quality import show_models, show_quality, show_scores
 from cdp.cli.output import emit_json, note, say
 from cdp.cli.state import load_settings
 
@@ -28,6 +28,18 @@ def evaluate(
         return
     show = show_scores if truth else show_quality
     show(result)
+
+
+@app.command("models")
+def models(as_json: bool = Json) -> None:
+    """The matching models kept, and how the one in force drifted; `cdp run --renew-model` makes a new one."""
+    from pipelines.status import identity_models
+
+    found = identity_models(load_settings())
+    if as_json:
+        emit_json(found)
+        return
+    show_models(found)
 
 
 @app.command("resolve")

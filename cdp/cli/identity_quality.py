@@ -1,4 +1,4 @@
-"""Prints what `cdp identity evaluate` found, for a person; `--json` holds more."""
+"""Prints what `cdp identity evaluate` and `models` found, for a person; `--json` holds more."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from cdp.cli.output import say, table
 
 _SAMPLES = 5
+_LEVELS = 12
 
 
 def show_scores(found: dict[str, Any]) -> None:
@@ -48,6 +49,34 @@ def show_quality(found: dict[str, Any]) -> None:
     table(
         ("limit", "value", "at most", "concerned", ""),
         [(v["measure"], f"{v['value']:.4g}", f"{v['at_most']:.4g}", v["concerned"], _word(v)) for v in found["limits"]],
+    )
+
+
+def show_models(found: dict[str, Any]) -> None:
+    """Models kept, and the levels whose weight moved most from the one before to the one in force."""
+    table(
+        ("model", "records", "made", "run", ""),
+        [
+            (m["version"], m["records"], str(m["created_at"]), m["created_run"], "in force" if m["active"] else "")
+            for m in found["models"]
+        ],
+    )
+    drift = found["drift"]
+    if drift is None:
+        say("\nThere was no model before, so there is no drift to tell.")
+        return
+    say(f"\nFrom {drift['before']} to {drift['after']}, weights in log2; before -> after:")
+    table(
+        ("field", "level", "against strangers", "against housemates"),
+        [
+            (
+                level["field"],
+                level["level"],
+                f"{level['strangers_before']:+.2f} -> {level['strangers_after']:+.2f}",
+                f"{level['home_before']:+.2f} -> {level['home_after']:+.2f}",
+            )
+            for level in drift["levels"][:_LEVELS]
+        ],
     )
 
 

@@ -1,4 +1,4 @@
-"""A broken identity map is not published: the checks stop the run and what was served before is served on."""
+"""What people decide about identity in a run: limits stop a broken map, a new model is made only when asked for."""
 
 from __future__ import annotations
 
@@ -44,3 +44,26 @@ def test_a_broken_identity_blocks_and_the_old_publication_serves_on(
     assert home.snapshot() == snapshot
     failing = {limit["measure"] for limit in home.facts("identity", "evaluate")["limits"] if not limit["passed"]}
     assert "largest_profile" in failing
+
+
+def test_a_new_model_is_made_when_asked_for_and_tells_its_drift(
+    demo_home: Home, demo_world: Path, tmp_path: Path
+) -> None:
+    home = Home(tmp_path / "home")
+    shutil.copytree(demo_home.path, home.path)
+    first = home.facts("identity", "models")
+    assert first["drift"] is None and len(first["models"]) == 1
+    before = ids(home)
+    report = home.facts("run", "--from", str(demo_world), "--renew-model")
+    assert report["changed"] is True
+    assert "cdp identity models" in next(step["detail"] for step in report["steps"] if step["step"] == "identity")
+    found = home.facts("identity", "models")
+    active = [model["version"] for model in found["models"] if model["active"]]
+    assert len(active) == 1 and active[0] in {model["version"] for model in found["models"]}
+    assert ids(home) == before, "the same data train the same model"
+
+
+def ids(home: Home) -> dict[str, str]:
+    with duckdb.connect(str(home.path / "warehouse.duckdb"), read_only=True) as connection:
+        sql = "select source || ':' || source_record_id, profile_id from identity.identity_map"
+        return dict(connection.execute(sql).fetchall())
