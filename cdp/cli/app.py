@@ -8,7 +8,7 @@ import sys
 import typer
 
 from cdp import __version__
-from cdp.cli import data, demo, identity, insights, privacy, serving
+from cdp.cli import data, demo, evidence, identity, insights, privacy, serving
 from cdp.cli.output import note
 from cdp.errors import CdpError
 
@@ -24,6 +24,7 @@ data.register(app)
 serving.register(app)
 app.add_typer(demo.app, name="demo")
 app.add_typer(identity.app, name="identity")
+evidence.register(insights.journey)
 app.add_typer(insights.journey, name="journey")
 app.add_typer(insights.segment, name="segment")
 app.add_typer(data.quarantine, name="quarantine")

@@ -23,7 +23,8 @@ class StepDropOff(Frozen):
 class DropOff(Frozen):
     """Of the people who reached a stage, the share that got no further within `days`, and the median way on.
 
-    `reached` counts everybody; `stopped` those who came early enough to be watched for all the days.
+    `reached` counts everybody; `stopped` those who came early enough to be watched for all the days. Beyond the last
+    stage there is nothing to reach, so its `stopped` is null.
     """
 
     stage: str

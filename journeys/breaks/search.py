@@ -38,8 +38,8 @@ def find(connection: duckdb.DuckDBPyConnection, scope: Scope) -> Breaks:
     rows = {name: answer[0] for name, answer in answers.items()}
     path = [row["stage"] for row in rows["drop_off"]]
     return Breaks(
-        drop_off=tuple(_drop_off(row) for row in rows["drop_off"]),
-        steps=tuple(_step(row) for row in rows["steps"] if row["stays"] >= LEAST_STAYS),
+        drop_off=tuple(_drop_off(row, leads_on=row["stage"] != path[-1]) for row in rows["drop_off"]),
+        steps=tuple(_step(row) for row in rows["steps"] if row["stays"] >= LEAST_STAYS and row["stage"] in path[:-1]),
         bottlenecks=_bottlenecks(rows["flows"], rows["fates"], path[:-1]),
         acquisition=_acquisition(rows["acquisition"]),
         loops=tuple(_loop(row) for row in rows["loops"]),
@@ -47,8 +47,9 @@ def find(connection: duckdb.DuckDBPyConnection, scope: Scope) -> Breaks:
     )
 
 
-def _drop_off(row: dict[str, Any]) -> DropOff:
-    reached, followed, went_on = int(row["reached"]), int(row["followed"]), int(row["went_on"])
+def _drop_off(row: dict[str, Any], *, leads_on: bool) -> DropOff:
+    reached, went_on = int(row["reached"]), int(row["went_on"])
+    followed = int(row["followed"]) if leads_on else 0
     return DropOff(
         stage=row["stage"],
         days=int(row["days"]),

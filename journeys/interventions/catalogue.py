@@ -5,6 +5,9 @@ The shipped catalogue is `catalogue.yaml`; an own file may change entries (same 
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,13 +20,20 @@ from journeys.measures import Frozen
 SHIPPED = Path(__file__).with_name("catalogue.yaml")
 
 
+class Audience(Frozen):
+    """The people to begin with: what a segment of them may be used for, and its definition in text form."""
+
+    purpose: Literal["marketing", "personalisation", "analytics", "service"]
+    where: str = Field(min_length=1, max_length=5_000)
+
+
 class Entry(Frozen):
     """One intervention as people know it, before anything is measured."""
 
     key: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     finding: str
     title: dict[str, str] = Field(min_length=1)
-    segment: str | None = None
+    segment: Audience | None = None
     investment: str | None = Field(None, max_length=200)
     difficulty: Literal[1, 2, 3] | None = None
     period_days: int | None = Field(None, ge=1, le=3650)
@@ -43,7 +53,15 @@ def load(own: Path | None = None) -> tuple[Entry, ...]:
 
 
 def edit(own: Path, key: str, changes: dict[str, Any]) -> Entry:
-    """Keep what a person filled in for one intervention in the file `own`; returns the entry as it is now."""
+    """Keep what a person filled in for one intervention in the file `own`; returns the entry as it is now.
+
+    InputError for an unknown intervention, a field that is not the user's, or a value that does not fit.
+    """
+    with _alone(own):
+        return _edited(own, key, changes)
+
+
+def _edited(own: Path, key: str, changes: dict[str, Any]) -> Entry:
     allowed = {"investment", "difficulty", "period_days", "title", "segment"}
     unknown = sorted(set(changes) - allowed)
     if unknown:
@@ -58,13 +76,21 @@ def edit(own: Path, key: str, changes: dict[str, Any]) -> Entry:
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"`{first['loc'][0]}` is wrong: {first['msg']}.") from None
-    own.parent.mkdir(parents=True, exist_ok=True)
     draft = own.with_suffix(".draft")
     draft.write_text(
         yaml.safe_dump({"interventions": list(kept.values())}, allow_unicode=True, sort_keys=False), encoding="utf-8"
     )
     draft.replace(own)
     return entry
+
+
+@contextmanager
+def _alone(own: Path) -> Iterator[None]:
+    """One editor at a time: command line and API write the same file."""
+    own.parent.mkdir(parents=True, exist_ok=True)
+    with own.with_suffix(".lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def _entries(path: Path) -> list[dict[str, Any]]:

@@ -20,6 +20,16 @@ class EffectOnPeople(Frozen):
     rate_compared: float | None = None
 
 
+class SegmentDocument(Frozen):
+    """The people to begin with, as the document of a segment: `cdp segment preview` and the segments' API take it."""
+
+    key: str
+    title: str
+    description: str
+    purpose: str
+    where: str
+
+
 class Intervention(Frozen):
     """One row of "what to do first".
 
@@ -34,10 +44,11 @@ class Intervention(Frozen):
     people: int
     effect: EffectOnPeople
     worth: Measure
+    worth_is: Literal["upper bound"] = "upper bound"
     basis: Basis
     wording: str
     finding: str
-    segment: str | None = None
+    segment: SegmentDocument | None = None
     investment: str | None = None
     difficulty: Literal[1, 2, 3] | None = None
     period_days: int | None = None

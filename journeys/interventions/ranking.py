@@ -10,7 +10,7 @@ from __future__ import annotations
 from journeys.findings import words
 from journeys.findings.model import Finding, Findings
 from journeys.interventions.catalogue import Entry
-from journeys.interventions.model import EffectOnPeople, Intervention
+from journeys.interventions.model import EffectOnPeople, Intervention, SegmentDocument
 from journeys.measures import Measure
 
 # Until somebody fills it in, every change is taken to be of middling difficulty.
@@ -56,12 +56,24 @@ def _intervention(entry: Entry, finding: Finding, lang: str) -> Intervention:
         basis=finding.basis,
         wording=words.sentence(finding, lang),
         finding=finding.key,
-        segment=entry.segment,
+        segment=_segment(entry, finding, lang),
         investment=entry.investment,
         difficulty=entry.difficulty,
         period_days=entry.period_days,
         priority=max(worth.low or 0.0, 0.0) / difficulty,
         adjusted=finding.adjusted,
+    )
+
+
+def _segment(entry: Entry, finding: Finding, lang: str) -> SegmentDocument | None:
+    if entry.segment is None:
+        return None
+    return SegmentDocument(
+        key=entry.key,
+        title=entry.named(lang),
+        description=words.sentence(finding, lang),
+        purpose=entry.segment.purpose,
+        where=entry.segment.where,
     )
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from cdp.errors import ConfigurationError, InputError
@@ -7,6 +9,7 @@ from journeys.findings.inflection import search
 from journeys.findings.probes import load_probes
 from journeys.interventions import catalogue, ranking
 from journeys.scope import Scope
+from segments.document import parse
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +96,9 @@ def test_interventions_are_ranked_by_sure_worth(findings):
     assert {row.key for row in ranked} >= {"answer_in_time", "welcome_mail_to_all"}
     assert "answer_in_time" in [row.key for row in ranked[:3]]
     assert all(row.effect.low <= row.effect.value <= row.effect.high for row in ranked)
+    for row in ranked:
+        assert row.worth_is == "upper bound" and row.segment.key == row.key
+        assert parse(row.segment.model_dump()).key == row.key, "a segment that can be made of it"
 
 
 def test_edits_are_kept_and_change_the_order(findings, tmp_path):
@@ -113,6 +119,19 @@ def test_edits_are_kept_and_change_the_order(findings, tmp_path):
 def test_wrong_edits_are_refused(tmp_path, key, changes):
     with pytest.raises(InputError):
         catalogue.edit(tmp_path / "own.yaml", key, changes)
+
+
+def test_every_shipped_intervention_names_people():
+    for entry in catalogue.load():
+        assert parse({"key": entry.key, "title": entry.named("en"), **entry.segment.model_dump()})
+
+
+def test_edits_at_the_same_time_are_all_kept(tmp_path):
+    own = tmp_path / "deep" / "interventions.yaml"
+    keys = [entry.key for entry in catalogue.load()]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda key: catalogue.edit(own, key, {"investment": f"for {key}"}), keys))
+    assert {entry.key: entry.investment for entry in catalogue.load(own)} == {key: f"for {key}" for key in keys}
 
 
 def test_wrong_files_are_named(tmp_path):
