@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     freshness: Literal["warn", "block"] = Field("warn", description="Whether a stale source blocks publishing.")
     mapping_dir: Path | None = Field(None, description="Folder of source mapping files that replace the shipped ones.")
     identity_limits: Path | None = Field(None, description="YAML with the limits of identity; default: shipped.")
+    privacy_dir: Path | None = Field(
+        None, description="Keys, journal and receipts of erasures; keep it out of backups of the home."
+    )
     inbox_dir: Path | None = Field(None, description="Folder watched for deliveries; default is inbox/ in the home.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
 
@@ -107,6 +110,11 @@ class Settings(BaseSettings):
     def dagster_home(self) -> Path:
         """Dagster's instance folder."""
         return self.home / "dagster"
+
+    @property
+    def privacy(self) -> Path:
+        """Keys, journal and receipts of erasures; never restored from a backup of the home."""
+        return (self.privacy_dir or self.home / "privacy").expanduser().absolute()
 
     @property
     def writer_lock(self) -> Path:

@@ -45,7 +45,10 @@ def load(run: RunContext) -> LoadReport:
         report = loading.load(run.settings, run.engine, pending, now=run.as_of, progress=run.progress)
         step.rows = sum(entity["received"] for entity in report.entities.values())
         quarantined = sum(entity["quarantined"] for entity in report.entities.values())
-        step.detail = f"({quarantined} quarantined)" if quarantined else ""
+        suppressed = sum(entity["suppressed"] for entity in report.entities.values())
+        told = {"quarantined": quarantined, "suppressed": suppressed}
+        words = ", ".join(f"{count} {word}" for word, count in told.items() if count)
+        step.detail = f"({words})" if words else ""
     return report
 
 

@@ -1,6 +1,7 @@
 """One file, one transaction: its rows, its quarantine and its ledger entry appear together or not at all.
 
-The ledger is proved inside the transaction: what the reader counted equals what the tables gained plus duplicates.
+The ledger is proved inside the transaction: what the reader counted, and what the gate left out before, equals what the
+tables gained plus duplicates plus suppressed.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class BatchCounts:
     raw: int
     duplicates: int
     quarantined: int
+    suppressed: int
 
 
 def next_batch(connection: duckdb.DuckDBPyConnection) -> int:
@@ -115,11 +117,14 @@ def _count(connection: duckdb.DuckDBPyConnection, entity: Entity, staged: Staged
         """,
         {"batch": batch, "number": staged.number},
     )
-    counts = BatchCounts(batch, staged.received, *(int(value) for value in found))
-    if counts.received != counts.raw + counts.duplicates + counts.quarantined:
+    raw, duplicates, quarantined = (int(value) for value in found)
+    suppressed = staged.landed.suppressed
+    counts = BatchCounts(batch, staged.received + suppressed, raw, duplicates, quarantined, suppressed)
+    if counts.received != counts.raw + counts.duplicates + counts.quarantined + counts.suppressed:
         raise CheckFailed(
             f"The ledger of {staged.landed.file} does not hold: {counts.received} rows received, but {counts.raw} raw +"
-            f" {counts.duplicates} duplicates + {counts.quarantined} quarantined; nothing of the file was taken in."
+            f" {counts.duplicates} duplicates + {counts.quarantined} quarantined + {counts.suppressed} suppressed;"
+            " nothing of the file was taken in."
         )
     return counts
 
@@ -130,11 +135,13 @@ def _write_ledger(
     landed = staged.landed
     connection.execute(
         """
-        insert into ops.batches
-        select $batch, $source, $entity, $file, $sha256, $landed_path, $received, $raw, $duplicates, $quarantined,
-            $moment, 'file', $landing_id, $mapping,
+        insert into ops.batches by name
+        select $batch as batch_seq, $source as source, $entity as entity, $file as file, $sha256 as sha256,
+            $landed_path as landed_path, $received as received, $raw as raw, $duplicates as duplicates,
+            $quarantined as quarantined, $suppressed as suppressed, $moment as loaded_at, 'file' as kind,
+            $landing_id as landing_id, $mapping as mapping,
             (select max(happened_at) from typed join fates on fates.row_no = typed.row_no
-                where file_no = $number and fate = 'raw')
+                where file_no = $number and fate = 'raw') as newest
         """,
         {
             "batch": counts.batch_seq,
@@ -147,6 +154,7 @@ def _write_ledger(
             "raw": counts.raw,
             "duplicates": counts.duplicates,
             "quarantined": counts.quarantined,
+            "suppressed": counts.suppressed,
             "moment": moment,
             "landing_id": landed.landing_id,
             "mapping": landed.mapping,

@@ -60,11 +60,16 @@ def shown(line: str) -> str:
 
 
 @contextmanager
-def open_text(path: Path, file: str, *, encoding: str | None, newline: str) -> Iterator[TextFile]:
-    """The file as text. Raises InputError naming `file` when it is empty, damaged or not in the encoding it claims."""
+def open_text(
+    path: Path, file: str, *, encoding: str | None, newline: str, may_be_blank: bool = False
+) -> Iterator[TextFile]:
+    """The file as text. Raises InputError naming `file` when it is empty, damaged or not in the encoding it claims.
+
+    A file from which records were taken `may_be_blank`.
+    """
     with opened(path, file) as probe:
         head = probe.read(4096)
-    if not head.strip():
+    if not head.strip() and not (head and may_be_blank):
         raise InputError(f"{file} is empty; deliver it again.")
     chosen = encoding or _from_head(head)
     errors = "surrogateescape" if chosen.startswith("utf-8") else "strict"

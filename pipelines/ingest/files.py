@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,6 +39,25 @@ def copy_into(path: Path, folder: Path) -> tuple[str, Path]:
                 target.write(block)
             _flush(target.fileno())
         checksum = state.hexdigest()
+        copy = folder / f"{checksum[:12]}-{path.name}"
+        partial.chmod(0o444)
+        partial.replace(copy)
+        _flush_folder(folder)
+    return checksum, copy
+
+
+def copy_changed(path: Path, folder: Path, write: Callable[[Path, Path], None]) -> tuple[str, Path]:
+    """Like `copy_into`, but `write(path, target)` makes the copy; the checksum is that of the file as delivered.
+
+    Nothing of the file is kept but what `write` lets through.
+    """
+    checksum = sha256(path)
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = folder / f".{path.name}.part"
+        partial.unlink(missing_ok=True)
+        with _reading(path):
+            write(path, partial)
         copy = folder / f"{checksum[:12]}-{path.name}"
         partial.chmod(0o444)
         partial.replace(copy)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from cdp.engine.duckdb import open_engine
@@ -18,34 +19,17 @@ from cdp.errors import InputError
 from cdp.ids import digest
 from cdp.settings import Settings
 from pipelines.ingest import files
+from pipelines.ingest.gate import open_gate
+from pipelines.ingest.landing_file import LandedFile
+from pipelines.ingest.rewriting import rewrite
+from pipelines.ingest.screening import Screen
 from pipelines.sources.entity import Entity
 from pipelines.sources.mapping import EntityMapping, load_mappings
 from pipelines.sources.registry import ENTITIES, entity_of, format_of
 
+__all__ = ["LandedFile", "Survey", "forget", "land", "survey", "waiting"]
+
 _log = logging.getLogger("wayfinder.ingest")
-
-
-@dataclass(frozen=True)
-class LandedFile:
-    """A copy in landing that waits to be loaded.
-
-    `file` is the path inside the delivered folder, `landed_path` the one inside landing; `turn` orders several waiting
-    versions of one file; `mapping` is the fingerprint of the mapping it was landed under.
-    """
-
-    source: str
-    entity: str
-    file: str
-    sha256: str
-    landed_path: str
-    mapping: str
-    turn: int
-    landing_id: str
-
-    @property
-    def name(self) -> str:
-        """`source.entity`."""
-        return f"{self.source}.{self.entity}"
 
 
 @dataclass(frozen=True)
@@ -90,15 +74,16 @@ def land(settings: Settings, delivered: Path) -> list[LandedFile]:
     waiting = _waiting(settings, ledger)
     known = {key: (sha256, mapping) for key, (sha256, mapping, _) in ledger.latest.items()}
     known |= {(item.name, item.file): (item.sha256, item.mapping) for item in waiting}
-    for entity in ENTITIES:
-        fingerprint = "" if entity.immutable else mappings[entity.name].fingerprint
-        for path in found.known[entity.name]:
-            file = path.relative_to(delivered).as_posix()
-            if known.get((entity.name, file)) != (files.sha256(path), fingerprint):
-                turn = sum(1 for item in waiting if (item.name, item.file) == (entity.name, file))
-                *_, last_batch = ledger.latest.get((entity.name, file), ("", "", 0))
-                arrival = _Arrival(entity, path, file, fingerprint, turn, last_batch)
-                waiting.append(_copy(settings, arrival))
+    with open_gate(settings) as gate:
+        for entity in ENTITIES:
+            fingerprint = "" if entity.immutable else mappings[entity.name].fingerprint
+            for path in found.known[entity.name]:
+                file = path.relative_to(delivered).as_posix()
+                if known.get((entity.name, file)) != (files.sha256(path), fingerprint):
+                    turn = sum(1 for item in waiting if (item.name, item.file) == (entity.name, file))
+                    *_, last_batch = ledger.latest.get((entity.name, file), ("", "", 0))
+                    arrival = _Arrival(entity, path, file, fingerprint, turn, last_batch)
+                    waiting.append(_copy(settings, arrival, gate, mappings[entity.name]))
     return sorted(waiting, key=_order)
 
 
@@ -181,9 +166,16 @@ def _waiting(settings: Settings, ledger: _Ledger) -> list[LandedFile]:
     return sorted(waiting, key=_order)
 
 
-def _copy(settings: Settings, arrival: _Arrival) -> LandedFile:
+def _copy(settings: Settings, arrival: _Arrival, gate: Screen | None, mapping: EntityMapping) -> LandedFile:
+    """Keep a copy without the records of erased people, and a marker that it waits."""
     entity = arrival.entity
-    sha256, copy = files.copy_into(arrival.path, settings.landing / entity.source / entity.entity)
+    folder = settings.landing / entity.source / entity.entity
+    found = gate.look(entity, mapping, arrival.path, arrival.file) if gate is not None else None
+    if found is not None and found.changes:
+        write = partial(rewrite, layout=found.layout, changes=found.changes)
+        sha256, copy = files.copy_changed(arrival.path, folder, write)
+    else:
+        sha256, copy = files.copy_into(arrival.path, folder)
     identity = (entity.name, arrival.file, sha256, arrival.mapping, str(arrival.last_batch), str(arrival.turn))
     landed = LandedFile(
         source=entity.source,
@@ -194,6 +186,7 @@ def _copy(settings: Settings, arrival: _Arrival) -> LandedFile:
         mapping=arrival.mapping,
         turn=arrival.turn,
         landing_id=digest(*identity)[:24],
+        suppressed=found.gone if found is not None else 0,
     )
     marker = json.dumps(asdict(landed), ensure_ascii=False, indent=1)
     files.write_whole(_markers(settings) / f"{landed.landing_id}.json", marker.encode())

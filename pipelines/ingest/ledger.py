@@ -1,7 +1,8 @@
 """The row ledger: what was received and what became of it, per batch and in sum; proved by recounting.
 
-received = raw + duplicates + quarantined holds for each batch. A replay receives nothing new: it moves rows out of
-quarantine (counted negative) into raw or duplicates, so that the sums always tell what is where now.
+received = raw + duplicates + quarantined + suppressed holds for each batch. A replay receives nothing new: it moves
+rows out of quarantine (counted negative) into raw or duplicates; an erasure moves rows out of raw and quarantine into
+suppressed. So the sums always tell what is where now.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from cdp.errors import CheckFailed
 from pipelines.ingest.single import single
 from pipelines.sources.registry import ENTITIES
 
-COUNTS = ("received", "raw", "duplicates", "quarantined")
+COUNTS = ("received", "raw", "duplicates", "quarantined", "suppressed")
 
 
 def totals(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
@@ -28,7 +29,7 @@ def verify(connection: duckdb.DuckDBPyConnection) -> None:
     off = connection.execute(
         """
         select batch_seq, file from ops.batches
-        where received <> raw + duplicates + quarantined order by batch_seq limit 1
+        where received <> raw + duplicates + quarantined + suppressed order by batch_seq limit 1
         """
     ).fetchone()
     if off is not None:

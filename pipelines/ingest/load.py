@@ -19,7 +19,8 @@ from cdp.errors import InputError, ResourceError
 from cdp.settings import Settings
 from pipelines.ingest import contract, fates, landing, records, stage, tables
 from pipelines.ingest.commit import BatchCounts, commit_file
-from pipelines.ingest.landing import LandedFile
+from pipelines.ingest.landing_file import LandedFile
+from pipelines.ingest.ledger import COUNTS
 from pipelines.sources.mapping import EntityMapping, load_mappings
 from pipelines.sources.registry import ENTITIES, entity_of
 
@@ -31,15 +32,15 @@ Progress = Callable[[str], None]
 
 @dataclass
 class LoadReport:
-    """What this load took in, by `source.entity`: received, raw, duplicates, quarantined, files."""
+    """What this load took in, by `source.entity`: received, raw, duplicates, quarantined, suppressed, files."""
 
     entities: dict[str, dict[str, int]] = field(default_factory=dict)
     batches: list[int] = field(default_factory=list)
 
     def add(self, name: str, counts: BatchCounts) -> None:
         """Count one batch."""
-        entry = self.entities.setdefault(name, {"received": 0, "raw": 0, "duplicates": 0, "quarantined": 0, "files": 0})
-        for key in ("received", "raw", "duplicates", "quarantined"):
+        entry = self.entities.setdefault(name, dict.fromkeys((*COUNTS, "files"), 0))
+        for key in COUNTS:
             entry[key] += getattr(counts, key)
         entry["files"] += 1
         self.batches.append(counts.batch_seq)
@@ -112,7 +113,14 @@ class _Group:
         path = self.settings.landing / landed.landed_path
         try:
             return stage.stage_file(
-                self.connection, entity, self.mapping, landed, path=path, number=number, first_row=first_row
+                self.connection,
+                entity,
+                self.mapping,
+                landed,
+                path=path,
+                number=number,
+                first_row=first_row,
+                may_be_blank=landed.suppressed > 0,
             )
         except InputError as error:
             self.unreadable.append(error.message)

@@ -16,12 +16,24 @@ from pipelines.sources.fields import literal, text, texts
 
 TRAITS = ("first_name", "last_name", "full_name", "email", "phone", "street", "postcode", "country")
 
+# What ids and addresses are made of; shorter words are too often something else.
+_WORD = "[[:alnum:]._%+@-]{4,}"
 # Rows with `record_key` and the traits → rows with `record_key` and the columns of identity's normalisation.
 Normalise = Callable[[pa.Table], pa.Table]
 
 
-def speak_of(connection: duckdb.DuckDBPyConnection, entity: Entity, records: str, normalise: Normalise) -> None:
+def speak_of(
+    connection: duckdb.DuckDBPyConnection,
+    entity: Entity,
+    records: str,
+    normalise: Normalise,
+    *,
+    broken: str | None = None,
+) -> None:
     """Make `people` and `people_normal` of the relation `records` (row_no, and the canonical record as JSON).
+
+    `broken` is a relation (row_no, payload) of lines that are no records: each word in them may be an id, a device or a
+    mail address.
 
     people: row_no, ids (list of source:id, in the record's order), device, happened_at, and the traits as stated.
     people_normal: row_no, mailbox, phone, name, address; the last two as they are compared (given|family and
@@ -42,7 +54,27 @@ def speak_of(connection: duckdb.DuckDBPyConnection, entity: Entity, records: str
         from {texts(entity.column_names, wanted, records)}
         """
     )
+    if broken is not None:
+        _read_broken(connection, entity, broken)
     _normalise(connection, normalise)
+
+
+def _read_broken(connection: duckdb.DuckDBPyConnection, entity: Entity, broken: str) -> None:
+    """Two rows of `people` per word: as the id of a record (and as a mail address), and as a device."""
+    nothing = ", ".join("null" for _ in TRAITS)
+    mail = ", ".join("case when contains(word, '@') then word end" if t == "email" else "null" for t in TRAITS)
+    word = "lower(word)" if entity.person.folded else "word"
+    connection.execute(
+        f"""
+        insert into people
+        with words as (
+            select distinct row_no, unnest(regexp_extract_all(payload, '{_WORD}')) as word from {broken}
+        )
+        select row_no, [{literal(f"{entity.source}:")} || {word}], null, null, {mail} from words
+        union all
+        select row_no, [], word, null, {nothing} from words where {"true" if entity.person.device else "false"}
+        """
+    )
 
 
 def _ids(entity: Entity) -> str:

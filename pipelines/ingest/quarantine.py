@@ -20,6 +20,8 @@ from cdp.settings import Settings
 from pipelines.ingest import contract, fates, records, stage, tables
 from pipelines.ingest.commit import next_batch
 from pipelines.ingest.corrections import read_corrections
+from pipelines.ingest.gate import open_gate
+from pipelines.ingest.screening import Screen
 from pipelines.ingest.single import single
 from pipelines.sources.entity import Entity
 from pipelines.sources.mapping import EntityMapping, load_mappings
@@ -30,11 +32,15 @@ _LISTED = ("source", "entity", "record_id", "file", "line", "reason", "quarantin
 
 @dataclass(frozen=True)
 class ReplayReport:
-    """Rows taken in, rows that turned out to be known or out of date, and rows still in quarantine (of all)."""
+    """Rows taken in, rows that turned out to be known or out of date, and rows still in quarantine (of all).
+
+    `suppressed` rows would have passed, but are about erased people; they stay where they are.
+    """
 
     accepted: int
     duplicates: int
     remaining: int
+    suppressed: int = 0
 
 
 def list_rows(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
@@ -60,16 +66,16 @@ def replay(
     """
     corrected = read_corrections(corrections)
     mappings = load_mappings(settings.mapping_dir)
-    with engine.writer() as connection:
+    with engine.writer() as connection, open_gate(settings) as gate:
         tables.ensure(connection)
         _select(connection, ids, corrected)
-        accepted = duplicates = 0
+        accepted = duplicates = suppressed = 0
         for entity in ENTITIES:
             for batch in _batches_of(connection, entity):
-                moved = _replay_batch(connection, entity, mappings[entity.name], batch, now)
-                accepted, duplicates = accepted + moved[0], duplicates + moved[1]
+                moved = _replay_batch(connection, entity, mappings[entity.name], batch, now, gate=gate)
+                accepted, duplicates, suppressed = accepted + moved[0], duplicates + moved[1], suppressed + moved[2]
         remaining = single(connection, "select count(*) from quarantine.rows where replayed_batch is null")[0]
-    return ReplayReport(accepted, duplicates, int(remaining))
+    return ReplayReport(accepted, duplicates, int(remaining), suppressed)
 
 
 def _select(connection: duckdb.DuckDBPyConnection, ids: list[str] | None, corrected: dict[str, str]) -> None:
@@ -102,14 +108,21 @@ def _batches_of(connection: duckdb.DuckDBPyConnection, entity: Entity) -> list[i
 
 
 def _replay_batch(
-    connection: duckdb.DuckDBPyConnection, entity: Entity, mapping: EntityMapping, batch: int, now: datetime
-) -> tuple[int, int]:
-    """Rows of one original batch moved to raw, and found to be duplicates."""
+    connection: duckdb.DuckDBPyConnection,
+    entity: Entity,
+    mapping: EntityMapping,
+    batch: int,
+    now: datetime,
+    *,
+    gate: Screen | None,
+) -> tuple[int, int, int]:
+    """Rows of one original batch moved to raw, found to be duplicates, and left because they are of erased people."""
     _stage(connection, entity, batch)
     records.enrich(connection, entity, mapping)
     contract.check_group(connection, entity, now)
     fates.decide_sound(connection, entity)
     _drop_out_of_date(connection, entity, batch)
+    suppressed = _leave_suppressed(connection, entity, gate) if gate is not None else 0
     found = dict(
         connection.execute(
             "select fate, count(*) from fates where fate in ('raw', 'duplicate') group by fate"
@@ -117,7 +130,20 @@ def _replay_batch(
     )
     if found:
         _commit(connection, entity, batch, found, now.astimezone(UTC).replace(tzinfo=None))
-    return found.get("raw", 0), found.get("duplicate", 0)
+    return found.get("raw", 0), found.get("duplicate", 0), suppressed
+
+
+def _leave_suppressed(connection: duckdb.DuckDBPyConnection, entity: Entity, gate: Screen) -> int:
+    """Corrected values may be an erased person's: such rows have no fate and stay."""
+    records = connection.execute(
+        """
+        select judged.row_no, coalesce(mapped, payload) as record
+        from judged join fates on fates.row_no = judged.row_no where fate = 'raw'
+        """
+    ).to_arrow_table()
+    about = gate.rows(entity, records)
+    connection.execute("delete from fates where row_no in (select unnest(cast(? as bigint[])))", [about])
+    return len(about)
 
 
 def _stage(connection: duckdb.DuckDBPyConnection, entity: Entity, batch: int) -> None:
@@ -195,9 +221,12 @@ def _commit(
         )
         connection.execute(
             """
-            insert into ops.batches
-            select $batch, source, entity, file, '', '', 0, $raw, $duplicates, $quarantined, $moment, 'replay', '', '',
+            insert into ops.batches by name
+            select $batch as batch_seq, source, entity, file, '' as sha256, '' as landed_path, 0 as received,
+                $raw as raw, $duplicates as duplicates, $quarantined as quarantined, 0 as suppressed,
+                $moment as loaded_at, 'replay' as kind, '' as landing_id, '' as mapping,
                 (select max(happened_at) from typed join fates on fates.row_no = typed.row_no where fate = 'raw')
+                    as newest
             from ops.batches where batch_seq = $origin
             """,
             values | {"raw": found.get("raw", 0), "duplicates": found.get("duplicate", 0), "quarantined": -moved},

@@ -12,9 +12,9 @@ from pipelines.ingest.reading import CHUNK_ROWS, Broken, Chunk
 _CHARACTERS = 16 << 20
 
 
-def read_jsonl(path: Path, file: str, *, encoding: str | None) -> Iterator[Chunk]:
+def read_jsonl(path: Path, file: str, *, encoding: str | None, may_be_blank: bool = False) -> Iterator[Chunk]:
     """Chunks of at most `CHUNK_ROWS` lines; blank lines are no records. Raises InputError for a damaged file."""
-    with open_text(path, file, encoding=encoding, newline="\n") as text:
+    with open_text(path, file, encoding=encoding, newline="\n", may_be_blank=may_be_blank) as text:
         number = 0
         while lines := text.lines.readlines(_CHARACTERS):
             for start in range(0, len(lines), CHUNK_ROWS):

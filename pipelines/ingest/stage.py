@@ -62,14 +62,15 @@ def stage_file(
     path: Path,
     number: int,
     first_row: int,
+    may_be_blank: bool = False,
 ) -> StagedFile:
-    """Read one landed file into `staged`, rows numbered from `first_row`.
+    """Read one landed file into `staged`, rows numbered from `first_row`; one without its records `may_be_blank`.
 
     Raises InputError naming the file (and column) when it cannot be read; what was staged of it is removed.
     """
     received = 0
     try:
-        for chunk in _chunks(entity, mapping, path, landed.file):
+        for chunk in _chunks(entity, mapping, path, landed.file, may_be_blank=may_be_blank):
             _insert(connection, chunk, number, first_row + received)
             received += chunk.received
         _check_readable(connection, landed.file, number, received)
@@ -86,10 +87,12 @@ def _format(mapping: EntityMapping, file: str) -> str | None:
     return mapping.format or format_of(file)
 
 
-def _chunks(entity: Entity, mapping: EntityMapping, path: Path, file: str) -> Iterator[Chunk]:
+def _chunks(
+    entity: Entity, mapping: EntityMapping, path: Path, file: str, *, may_be_blank: bool = False
+) -> Iterator[Chunk]:
     kind = _format(mapping, file)
     if kind == "jsonl":
-        return read_jsonl(path, file, encoding=mapping.encoding)
+        return read_jsonl(path, file, encoding=mapping.encoding, may_be_blank=may_be_blank)
     if kind == "parquet":
         check_columns(entity, mapping, file, parquet_columns(path, file), header=True)
         return read_parquet(path, file)

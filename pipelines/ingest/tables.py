@@ -36,10 +36,17 @@ create table if not exists ops.batches (
     duplicates bigint not null,
     quarantined bigint not null,
     loaded_at timestamp not null,
-    kind varchar not null check (kind in ('file', 'replay')),
+    kind varchar not null check (kind in ('file', 'replay', 'erasure')),
     landing_id varchar not null,
     mapping varchar not null,
-    newest timestamp
+    newest timestamp,
+    suppressed bigint not null default 0
+)""",
+    """
+create table if not exists ops.erasures (
+    seq bigint not null,
+    execution varchar not null,
+    erased_at timestamp not null
 )""",
     """
 create table if not exists ops.contract_results (
@@ -76,5 +83,21 @@ def ensure(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"create schema if not exists {schema}")
     for entity in ENTITIES:
         connection.execute(_RAW.format(table=entity.table))
+    _upgrade(connection)
     for statement in _OTHERS:
         connection.execute(statement)
+
+
+def _upgrade(connection: duckdb.DuckDBPyConnection) -> None:
+    """A ledger from before erasures were counted is copied into one that counts them."""
+    columns = connection.execute(
+        "select list(column_name) from duckdb_columns() where schema_name = 'ops' and table_name = 'batches'"
+    ).fetchall()[0][0]
+    if not columns or "suppressed" in columns:
+        return
+    connection.execute("begin")
+    connection.execute("alter table ops.batches rename to batches_before")
+    connection.execute(next(statement for statement in _OTHERS if "ops.batches (" in statement))
+    connection.execute("insert into ops.batches by name select *, 0 as suppressed from ops.batches_before")
+    connection.execute("drop table ops.batches_before")
+    connection.execute("commit")
