@@ -14,7 +14,7 @@ import duckdb
 
 from cdp.errors import InputError
 from pipelines.ingest.columns import check_columns
-from pipelines.ingest.landing import LandedFile
+from pipelines.ingest.landing_file import LandedFile
 from pipelines.ingest.reading import Broken, Chunk
 from pipelines.ingest.reading_csv import csv_columns, read_csv
 from pipelines.ingest.reading_jsonl import read_jsonl
