@@ -35,7 +35,7 @@ def test_all_tables_exist_whatever_was_delivered(delivery: Delivery) -> None:
     delivery.put_lines("sales/contacts.csv", CONTACTS, contact(1))
     report = delivery.load()
     assert report.entities == {
-        "sales.contacts": {"received": 1, "raw": 1, "duplicates": 0, "quarantined": 0, "files": 1}
+        "sales.contacts": {"received": 1, "raw": 1, "duplicates": 0, "quarantined": 0, "suppressed": 0, "files": 1}
     }
     for entity in ENTITIES:
         expected = 1 if entity.name == "sales.contacts" else 0
