@@ -15,6 +15,7 @@ from cdp.engine.duckdb import open_engine
 from cdp.errors import CdpError, CheckFailed
 from cdp.settings import PROJECT_ROOT, Settings, apply_tool_environment
 from pipelines.context import Progress, StepReport, quiet, wait_until_free
+from pipelines.erasing.requests import finish_interrupted
 from pipelines.fingerprint import fingerprint
 from pipelines.lock import writer_lock
 
@@ -45,6 +46,7 @@ def run_pipeline(
     """
     started = stopwatch()
     with writer_lock(settings.writer_lock):
+        finish_interrupted(settings, progress)
         if not (full_refresh or renew_model) and _nothing_new(settings, delivered, progress):
             return RunReport(changed=False, seconds=round(stopwatch() - started, 2))
         asked = {"full_refresh": full_refresh, "renew_model": renew_model}

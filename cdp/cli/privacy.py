@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
+from typing import Any
 
 import typer
 
 from cdp.cli.data import Json
-from cdp.cli.output import emit_json, say
+from cdp.cli.output import emit_json, note, say, table
 from cdp.cli.state import load_settings
-from cdp.errors import CheckFailed
+from cdp.errors import CheckFailed, InputError
 
 app = typer.Typer(help="Personal data: where it is, and what becomes of it.", no_args_is_help=True)
 
@@ -50,3 +52,166 @@ def inventory(
         say(processing.to_csv(declared).rstrip())
     else:
         say(processing.to_markdown(declared).rstrip())
+
+
+class RequestType(StrEnum):
+    """What a person may ask for."""
+
+    ERASURE = "erasure"
+
+
+@app.command("request")
+def request(  # noqa: PLR0917  # options of a command are named by its caller
+    request_type: RequestType = typer.Option(..., "--type", help="What is asked for."),
+    identifiers: list[str] = typer.Option([], "--identifier", help="TYPE:VALUE of one person; repeat for more."),
+    people: Path | None = typer.Option(None, "--people", help="File with one person a line: identifiers with blanks."),
+    yes: bool = typer.Option(False, "--yes", help="Approve and carry out now, and wait until it is verified."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Show the scope and change nothing."),
+    allow_many: bool = typer.Option(False, "--allow-many", help="Let a request erase a large share of all profiles."),
+    as_json: bool = Json,
+) -> None:
+    """Ask for an erasure: the people's certain records go everywhere, doubtful ones are listed and left."""
+    from pipelines.erasing import requests
+
+    subjects = _people(people) if people is not None else [identifiers]
+    settings = load_settings()
+    if dry_run:
+        found = requests.scope(settings, subjects)
+        if as_json:
+            emit_json(found)
+            return
+        table(("table", "rows"), list(found["rows"].items()))
+        _doubts(found["doubtful"])
+        return
+    made, closures = requests.submit(settings, subjects, allow_many=allow_many, progress=note)
+    doubtful = [vars(doubt) for closure in closures for doubt in closure.doubtful]
+    signed = requests.execute(settings, made.request, progress=note) if yes else None
+    status = signed["receipt"]["status"] if signed else made.status
+    if as_json:
+        emit_json({"request": made.request, "status": status, "answer": requests.ANSWER if signed else None,
+                   "doubtful": doubtful, "receipt": signed})  # fmt: skip
+        return
+    say(f"Request {made.request}: {status}.")
+    _doubts(doubtful)
+    if signed:
+        _told(signed)
+        say(requests.ANSWER)
+    else:
+        say("Carry it out with `cdp privacy run`.")
+
+
+@app.command("run")
+def run(as_json: bool = Json) -> None:
+    """Carry out every approved request and finish interrupted ones."""
+    from pipelines.erasing import requests
+
+    receipts = requests.run_all(load_settings(), progress=note)
+    if as_json:
+        emit_json(receipts)
+        return
+    for signed in receipts:
+        say(f"Request {signed['receipt']['request']}: {signed['receipt']['status']}.")
+    if not receipts:
+        say("Nothing waits.")
+
+
+@app.command("list")
+def list_requests(as_json: bool = Json) -> None:
+    """All requests with their status."""
+    from pipelines.erasing import requests
+
+    found = requests.read_all(load_settings())
+    if as_json:
+        emit_json(found)
+        return
+    table(
+        ("request", "status", "requested", "people", "doubtful"),
+        [(one.request, one.status, one.requested_at[:19], one.subjects, one.doubtful) for one in found],
+    )
+
+
+@app.command("verify")
+def verify(
+    request_id: str = typer.Argument(..., metavar="REQUEST", help="The request."),
+    identifiers: list[str] = typer.Option([], "--identifier", help="TYPE:VALUE to search for in every file and table."),
+    as_json: bool = Json,
+) -> None:
+    """Check again that nothing of a request's people is there."""
+    from pipelines.erasing import check
+
+    found = check.verify(load_settings(), request_id, identifiers)
+    if as_json:
+        emit_json(found)
+    elif found["clean"]:
+        searched = f"; {found['search']['files']} files searched" if found["search"] else ""
+        say(f"Nothing is left: {found['tokens']} tokens compared with every raw record{searched}.")
+    if not found["clean"]:
+        raise CheckFailed(f"Something of request {request_id} is there again; see --json for the places.")
+
+
+@app.command("receipt")
+def receipt(
+    request_id: str = typer.Argument(..., metavar="REQUEST", help="The request."),
+    public_key: Path | None = typer.Option(
+        None, "--public-key", help="Verify with this key instead of the stored one."
+    ),
+    as_json: bool = Json,
+) -> None:
+    """Show a receipt after verifying its signature and the chain of all receipts, offline."""
+    from privacy import receipts
+
+    settings = load_settings()
+    signed = receipts.read(settings.privacy, request_id)
+    problems = receipts.verify(settings.privacy, public_key)
+    if as_json:
+        emit_json({**signed, "problems": problems})
+    else:
+        _told(signed)
+        say("Signature and chain hold." if not problems else " ".join(problems))
+    if problems:
+        raise CheckFailed(problems[0])
+
+
+@app.command("unsuppress")
+def unsuppress(
+    request_id: str = typer.Argument(..., metavar="REQUEST", help="The request whose person is a customer anew."),
+    as_json: bool = Json,
+) -> None:
+    """Let an erased person's data come in again; audited."""
+    from pipelines.erasing import check
+
+    lifted = check.lift(load_settings(), request_id)
+    if as_json:
+        emit_json({"request": request_id, "lifted": lifted})
+        return
+    say(f"{lifted} tokens of {request_id} are lifted; the next delivery is taken in.")
+
+
+def _people(path: Path) -> list[list[str]]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise InputError(f"{path.name} cannot be read as text.") from None
+    return [line.split() for line in lines if line.strip()]
+
+
+def _doubts(doubtful: list[dict[str, Any]]) -> None:
+    if doubtful:
+        say(f"{len(doubtful)} doubtful record(s) were left for a person to decide:")
+        table(
+            ("record", "why", "probability"), [(one["record"], one["reason"], one["probability"]) for one in doubtful]
+        )
+
+
+def _told(signed: dict[str, Any]) -> None:
+    body = signed["receipt"]
+    rows = [
+        (one["store"], one["matched"], one["erased"], one["kept"], one["control_hits"], one["residual_hits"])
+        for one in body["stores"]
+    ]
+    table(("place", "matched", "erased", "kept", "found before", "found after"), rows)
+    for text in body["notes"]:
+        say(f"Not checked: {text}.")
+    say(
+        f"Receipt {body['sequence']} of {body['request']}: {body['status']}, {body['tokens']} tokens suppress the data."
+    )

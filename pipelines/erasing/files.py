@@ -1,0 +1,173 @@
+"""Files of a state home in an erasure: landing and inbox rewritten, exports cleaned, caches and logs removed."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from cdp.settings import Settings
+from pipelines.ingest.landing_file import LandedFile
+from pipelines.ingest.rewriting import rewrite
+from pipelines.ingest.screening import Screen
+from pipelines.sources.entity import Entity
+from pipelines.sources.mapping import EntityMapping, load_mappings
+from pipelines.sources.registry import ENTITIES, format_of
+from privacy.verify.needles import Needle, patterns, searchable
+from privacy.verify.search import Searcher
+
+_SQLITE = b"SQLite format 3\x00"
+_LINES = {".csv", ".tsv", ".ndjson", ".jsonl", ".txt"}
+# Made anew whenever they are needed.
+_CACHES = ("dbt/logs", "sqlmesh", "gx", "tmp")
+
+
+def rewrite_landing(settings: Settings, screen: Screen) -> dict[str, int]:
+    """Blank the people's records in every landed file and in the inbox; returns rows, files and bytes rewritten."""
+    counts = {"rows": 0, "cut": 0, "files": 0, "bytes": 0}
+    for entity, mapping, path in _landed(settings):
+        found = screen.look(entity, mapping, path, path.name)
+        if not found.changes:
+            continue
+        partial = path.with_name(f".{path.name}.part")
+        partial.unlink(missing_ok=True)
+        rewrite(path, partial, found.layout, found.changes)
+        partial.chmod(0o444)
+        _count_waiting(settings, path, found.gone)
+        partial.replace(path)
+        counts["rows"] += found.gone
+        counts["cut"] += len(found.changes.values)
+        counts["files"] += 1
+        counts["bytes"] += path.stat().st_size
+    return counts
+
+
+def _landed(settings: Settings) -> Iterator[tuple[Entity, EntityMapping, Path]]:
+    mappings = load_mappings(settings.mapping_dir)
+    for entity in ENTITIES:
+        folder = settings.landing / entity.source / entity.entity
+        for path in sorted(folder.glob("*")) if folder.is_dir() else ():
+            if path.is_file() and not path.name.startswith("."):
+                yield entity, mappings[entity.name], path
+        # Deliveries under the home are copies of ours; those elsewhere are their owner's, and screened on the way in.
+        if settings.inbox.is_dir() and settings.inbox.is_relative_to(settings.home):
+            for pattern in mappings[entity.name].patterns:
+                for path in sorted(settings.inbox.glob(pattern)):
+                    if path.is_file() and (mappings[entity.name].format or format_of(path)):
+                        yield entity, mappings[entity.name], path
+
+
+def _count_waiting(settings: Settings, path: Path, gone: int) -> None:
+    """A file that waits to be loaded says how many of its records are left out."""
+    import json
+    from dataclasses import asdict, replace
+
+    from pipelines.ingest import files
+
+    if not path.is_relative_to(settings.landing):
+        return
+    for marker in sorted((settings.landing / "pending").glob("*.json")):
+        landed = LandedFile(**json.loads(marker.read_text(encoding="utf-8")))
+        if landed.landed_path == path.relative_to(settings.landing).as_posix():
+            counted = replace(landed, suppressed=landed.suppressed + gone)
+            files.write_whole(marker, json.dumps(asdict(counted), ensure_ascii=False, indent=1).encode())
+
+
+def clean(settings: Settings, needles: Iterable[Needle], profile_ids: Iterable[str]) -> dict[str, int]:
+    """Exports without the people's rows, Dagster without rows that hold a value, no caches; counts by file class."""
+    wanted = searchable([*needles, *(Needle(0, "profile", one) for one in profile_ids)])
+    searcher = Searcher(patterns(wanted, encoded=False))
+    counts = {"exports": 0, "dagster": 0, "removed": 0}
+    for path in sorted(settings.exports.rglob("*")) if settings.exports.is_dir() else ():
+        if path.is_file():
+            counts["exports"] += _clean_export(path, searcher)
+    for path in sorted(settings.dagster_home.rglob("*")) if settings.dagster_home.is_dir() else ():
+        if path.is_file():
+            counts["dagster"] += _scrub(path, searcher)
+    for name in _CACHES:
+        if (settings.home / name).exists():
+            counts["removed"] += 1
+            shutil.rmtree(settings.home / name, ignore_errors=True)
+    for path in settings.serving.glob("spill-*"):
+        shutil.rmtree(path, ignore_errors=True)
+    settings.tmp.mkdir(parents=True, exist_ok=True)
+    return counts
+
+
+def _clean_export(path: Path, searcher: Searcher) -> int:
+    """Rows taken out of a file; one of a form that has no rows is removed when it holds a value."""
+    plain = Path(path.name.removesuffix(".gz")).suffix.lower()
+    if plain in _LINES:
+        return _clean_lines(path, searcher)
+    if plain == ".parquet":
+        return _clean_parquet(path, searcher)
+    from privacy.verify.decode import views
+
+    if any(searcher.count(view) for view in views(path)):
+        path.unlink()
+        return 1
+    return 0
+
+
+def _clean_lines(path: Path, searcher: Searcher) -> int:
+    packed = path.suffix == ".gz"
+    content = gzip.decompress(path.read_bytes()) if packed else path.read_bytes()
+    lines = content.split(b"\n")
+    kept = [line for line in lines if not any(True for _ in searcher.find(line))]
+    if len(kept) < len(lines):
+        _replace(path, gzip.compress(b"\n".join(kept)) if packed else b"\n".join(kept))
+    return len(lines) - len(kept)
+
+
+def _clean_parquet(path: Path, searcher: Searcher) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+    keep = [not any(True for _ in searcher.find("\n".join(map(str, row)).encode())) for row in rows]
+    if not all(keep):
+        partial = path.with_name(f".{path.name}.part")
+        pq.write_table(table.filter(pa.array(keep)), partial)
+        partial.replace(path)
+    return keep.count(False)
+
+
+def _scrub(path: Path, searcher: Searcher) -> int:
+    """Delete rows that hold a value from a SQLite file, bytes included; other files with one are removed."""
+    with path.open("rb") as handle:
+        head = handle.read(16)
+    if head != _SQLITE:
+        if searcher.count([path.read_bytes()]):
+            path.unlink()
+            return 1
+        return 0
+    deleted = 0
+    connection = sqlite3.connect(path)
+    connection.text_factory = bytes
+    try:
+        connection.execute("pragma secure_delete = on")
+        tables = [row[0].decode() for row in connection.execute("select name from sqlite_master where type = 'table'")]
+        for table in tables:
+            gone = [
+                (row[0],)
+                for row in connection.execute(f'select rowid, * from "{table}"')
+                if any(isinstance(value, bytes) and any(True for _ in searcher.find(value)) for value in row[1:])
+            ]
+            connection.executemany(f'delete from "{table}" where rowid = ?', gone)
+            deleted += len(gone)
+        connection.commit()
+        if deleted:
+            connection.execute("vacuum")
+            connection.execute("pragma wal_checkpoint(truncate)")
+    finally:
+        connection.close()
+    return deleted
+
+
+def _replace(path: Path, content: bytes) -> None:
+    partial = path.with_name(f".{path.name}.part")
+    partial.write_bytes(content)
+    partial.replace(path)

@@ -1,0 +1,95 @@
+"""A whole state home searched: every file as bytes, in all encodings and unpacked, and every database typed.
+
+What is counted are hits by place: a file class of the inventory, or a table. A place that could not be read is told,
+never passed over.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from privacy.inventory.gaps import find_file
+from privacy.inventory.model import Inventory
+from privacy.verify import databases
+from privacy.verify.decode import DamagedError, views
+from privacy.verify.needles import Needle, patterns, searchable
+from privacy.verify.search import Searcher
+
+_SQLITE = b"SQLite format 3\x00"
+
+
+@dataclass
+class Scan:
+    """Hits by place, places that could not be read with the reason, files and bytes looked at."""
+
+    hits: dict[str, Counter[int]] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    files: int = 0
+    bytes: int = 0
+    needles: int = 0
+
+    def total(self, place: str | None = None) -> int:
+        """Hits in a place, or in all."""
+        wanted = self.hits.values() if place is None else [self.hits.get(place, Counter())]
+        return sum(sum(one.values()) for one in wanted)
+
+    def add(self, place: str, hits: Mapping[int, int]) -> None:
+        """Count hits of a place."""
+        self.hits.setdefault(place, Counter()).update(hits)
+
+
+def scan(
+    home: Path,
+    needles: Iterable[Needle],
+    inventory: Inventory,
+    *,
+    config: dict[str, Any],
+    store_url: str | None = None,
+    leave_out: Callable[[Path], bool] = lambda _: False,
+) -> Scan:
+    """Search `home` (and a PostgreSQL store) for the needles; `leave_out` names files that hold them on purpose."""
+    wanted = searchable(needles)
+    found = Scan(needles=len(wanted))
+    if not wanted:
+        return found
+    searcher = Searcher(patterns(wanted))
+    for path in sorted(path for path in home.rglob("*") if path.is_file() and not leave_out(path)):
+        _scan_file(path, path.relative_to(home).as_posix(), searcher, inventory, found, config=config)
+    if store_url is not None and not store_url.startswith("sqlite"):
+        try:
+            for table, hits in databases.scan_postgres(store_url, searcher).items():
+                found.add(f"store:{table}", hits)
+        except Exception as error:  # whatever keeps a place from being read makes the proof partial
+            found.unreadable["store"] = type(error).__name__
+    return found
+
+
+def _scan_file(
+    path: Path, relative: str, searcher: Searcher, inventory: Inventory, found: Scan, *, config: dict[str, Any]
+) -> None:
+    import duckdb
+
+    known = find_file(inventory, relative)
+    place = known.key if known is not None else f"undeclared:{relative.rpartition('/')[0] or relative}"
+    found.files += 1
+    try:
+        found.bytes += path.stat().st_size
+        for view in views(path):
+            found.add(place, searcher.count(view))
+        with path.open("rb") as handle:
+            head = handle.read(16)
+        if path.suffix == ".duckdb":
+            for table, hits in databases.scan_duckdb(path, searcher, config).items():
+                found.add(f"{place}:{table}", hits)
+        elif head == _SQLITE:
+            for table, hits in databases.scan_sqlite(path, searcher).items():
+                found.add(f"{place}:{table}", hits)
+    except FileNotFoundError:
+        return
+    except (OSError, DamagedError, duckdb.Error, sqlite3.Error) as error:
+        found.unreadable[place] = type(error).__name__

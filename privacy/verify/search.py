@@ -1,0 +1,144 @@
+"""Many byte patterns at the cost of one: hashed eight-byte windows, in numpy.
+
+A pattern of n bytes holds a window of eight bytes at every position that is a multiple of n - 7 or less. So windows are
+looked up only every eighth (fourth, second) byte for patterns that are long enough; a hit in the table of hashes is
+compared exactly, then the whole pattern is. The time hardly depends on how many patterns there are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from privacy.verify.needles import Pattern
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+WINDOW = 8
+CHUNK = 16 << 20
+_STRIDES = (8, 4, 2, 1)
+_MULTIPLIER = 0x9E3779B97F4A7C15
+_WORD = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A pattern at a position of what was searched."""
+
+    pattern: int
+    position: int
+
+
+class Searcher:
+    """Finds patterns in buffers; build it once."""
+
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        self.patterns = patterns
+        self.longest = max((len(pattern.bytes) for pattern in patterns), default=0)
+        grouped: dict[int, list[int]] = defaultdict(list)
+        for number, pattern in enumerate(patterns):
+            stride = next(one for one in _STRIDES if len(pattern.bytes) >= WINDOW + one - 1)
+            grouped[stride].append(number)
+        self._groups = [_Group(patterns, numbers, stride) for stride, numbers in sorted(grouped.items())]
+
+    def find(self, content: bytes | memoryview) -> Iterator[Hit]:
+        """Hits in a buffer, each (pattern, position) once, in no order."""
+        view = memoryview(content)
+        for group in self._groups:
+            for number, position in group.find(view):
+                pattern = self.patterns[number]
+                if not pattern.plain or _stands_alone(view, position, position + len(pattern.bytes)):
+                    yield Hit(number, position)
+
+    def count(self, chunks: Iterable[bytes | memoryview]) -> Counter[int]:
+        """Hits by needle in a stream of chunks; a pattern across two chunks is found too."""
+        found: Counter[int] = Counter()
+        before = b""
+        for chunk in chunks:
+            joined = before + bytes(chunk) if before else chunk
+            keep = self.longest + 2
+            size = len(joined)
+            done = len(before)
+            for hit in self.find(joined):
+                pattern = self.patterns[hit.pattern]
+                # What ended well inside the former chunk was counted with it.
+                if hit.position + len(pattern.bytes) > max(done - 2, 0) or not before:
+                    found[pattern.needle] += 1
+            before = bytes(memoryview(joined)[max(size - keep, 0) :])
+        return found
+
+
+class _Group:
+    """Patterns that share a stride."""
+
+    def __init__(self, patterns: Sequence[Pattern], numbers: list[int], stride: int) -> None:
+        import numpy as np
+
+        self._stride = stride
+        self._patterns = patterns
+        self._at: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for number in numbers:
+            content = patterns[number].bytes
+            for offset in range(stride):
+                word = int.from_bytes(content[offset : offset + WINDOW], "little")
+                self._at[word].append((number, offset))
+        self._words = np.array(sorted(self._at), dtype=np.uint64)
+        bits = min(24, max(12, int(np.ceil(np.log2(len(self._words) * 64)))))
+        self._shift = np.uint64(64 - bits)
+        self._table = np.zeros(1 << bits, dtype=bool)
+        self._table[self._hash(self._words)] = True
+
+    def find(self, view: memoryview) -> Iterator[tuple[int, int]]:
+        """(pattern, position) pairs."""
+        import numpy as np
+
+        content = np.frombuffer(view, dtype=np.uint8)
+        for start in range(0, WINDOW, self._stride):
+            whole = (len(content) - start) // WINDOW
+            if whole <= 0:
+                continue
+            words = content[start : start + whole * WINDOW].view(np.uint64)
+            likely = np.flatnonzero(self._table[self._hash(words)])
+            if not len(likely):
+                continue
+            exact = likely[np.isin(words[likely], self._words)]
+            for place, word in zip(exact.tolist(), words[exact].tolist(), strict=True):
+                yield from self._verified(view, start + place * WINDOW, word)
+
+    def _verified(self, view: memoryview, position: int, word: int) -> Iterator[tuple[int, int]]:
+        for number, offset in self._at[word]:
+            first = position - offset
+            content = self._patterns[number].bytes
+            # Positions are multiples of the stride, so an occurrence is met through one of its offsets only.
+            if first >= 0 and view[first : first + len(content)] == content:
+                yield number, first
+
+    def _hash(self, words: Array) -> Array:
+        import numpy as np
+
+        hashed: Array = (words * np.uint64(_MULTIPLIER)) >> self._shift
+        return hashed.astype(np.int64)
+
+
+def _stands_alone(view: memoryview, start: int, stop: int) -> bool:
+    """Whether a plain hit is a whole value: `ann@x.org` is not in `joann@x.org` nor in `ann@x.org.uk`."""
+    before = view[start - 1] if start else 32
+    if (before in _WORD or before in b".+-%") and not _is_escape(view, start):
+        return False
+    after = view[stop] if stop < len(view) else 32
+    if after in _WORD or after == 45:
+        return False
+    following = view[stop + 1] if stop + 1 < len(view) else 32
+    return not (after == 46 and following in _WORD)
+
+
+def _is_escape(view: memoryview, start: int) -> bool:
+    r"""Whether the byte before belongs to an escape: `\n` in JSON, `%3A` in a URL."""
+    if start >= 2 and view[start - 2] == 92 and view[start - 1] in b"nrtbf":
+        return True
+    return start >= 3 and view[start - 3] == 37
