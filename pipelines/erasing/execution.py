@@ -242,11 +242,13 @@ class Execution:
     def _receipt(self) -> Receipt:
         residual, control = self.done["verify"]["residual"], self.done["plan"]["control"]
         lines = _lines(self.done, control, residual)
+        left = self.done["verify"]["left"]
         notes = [
             *self.done["settle"],
             *(f"{place} could not be read ({why})" for place, why in residual["unread"].items()),
+            *(f"{rows} row(s) of {table} are still found" for table, rows in left.items()),
         ]
-        clean = not notes and not any(residual["hits"].values()) and not self.done["verify"]["left"]
+        clean = not notes and not any(residual["hits"].values())
         return Receipt(
             request=self.work.request,
             kind="erasure",
