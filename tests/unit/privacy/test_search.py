@@ -1,0 +1,63 @@
+"""The scanner finds values in every encoding and position, and not inside longer words."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from privacy.verify.decode import DamagedError, views
+from privacy.verify.needles import Needle, patterns, searchable
+from privacy.verify.search import Searcher
+
+MAIL = "jané.döe+x@exämple.org"
+NEEDLES = [Needle(0, "mailbox", MAIL), Needle(0, "phone", "+15551234567"), Needle(0, "record", "LOY-2002")]
+SEARCHER = Searcher(patterns(NEEDLES))
+
+ENCODED = [
+    MAIL.encode(),
+    MAIL.encode("utf-16-le"),
+    MAIL.encode().hex().encode(),
+    MAIL.encode().hex().upper().encode(),
+    quote(MAIL).encode(),
+    quote(MAIL, safe="").encode(),
+    json.dumps(MAIL).encode(),
+    *(base64.b64encode(b"z" * before + MAIL.encode() + b"yy") for before in range(3)),
+]
+
+
+@pytest.mark.parametrize("offset", range(9))
+def test_every_encoding_at_every_offset(offset: int) -> None:
+    for encoded in ENCODED:
+        assert SEARCHER.count([b" " * offset + encoded + b" and more"])[0] >= 1
+        cut = len(encoded) // 2 + offset
+        whole = b" " * offset + encoded + b" and more"
+        assert SEARCHER.count([whole[:cut], whole[cut:]])[0] >= 1, "across two chunks"
+
+
+@pytest.mark.parametrize(
+    ("text", "hits"),
+    [
+        ('"+15551234567"', 1), ("tel:+15551234567.", 1), ("+155512345678", 0), ("LOY-2002,LOY-2002", 2),
+        ("LOY-20021", 0), ("XLOY-2002", 0), ("\\nLOY-2002", 1), ("%3ALOY-2002", 1), ("LOY-2002.uk", 0),
+    ],
+)  # fmt: skip
+def test_a_hit_is_a_whole_value(text: str, hits: int) -> None:
+    assert sum(SEARCHER.count([text.encode()]).values()) == hits
+
+
+def test_short_values_are_left_to_typed_comparison() -> None:
+    assert searchable([Needle(0, "record", "1234567"), NEEDLES[2], NEEDLES[2]]) == [NEEDLES[2]]
+
+
+def test_packed_files_are_opened_and_damaged_ones_are_told(tmp_path: Path) -> None:
+    packed = tmp_path / "a.gz"
+    packed.write_bytes(gzip.compress(MAIL.encode()))
+    assert sum(SEARCHER.count(view)[0] for view in views(packed)) == 1
+    packed.write_bytes(gzip.compress(MAIL.encode() * 100)[:-20])
+    with pytest.raises(DamagedError):
+        [SEARCHER.count(view) for view in views(packed)]
