@@ -23,7 +23,8 @@ units as (
         t.exposed,
         coalesce(t.channel, 'unknown') as x_channel,
         'none' as x_device,
-        t.speed as x_speed
+        t.speed as x_speed,
+        'any' as x_length
     from tickets as t
     where t.moment >= $since and t.moment < $until - to_days($days)
 )"""
@@ -51,8 +52,8 @@ TICKET_EXPOSURES = {
 }
 
 # A visit is a run of touchpoints of one person on one source with no gap above 30 minutes. Events that come after the
-# visit's order cannot have prevented it and do not count; with `counts: before_among` neither do those after the moment
-# from which visits are compared, because a visit that went on longer had more time for them.
+# visit's order cannot have prevented it and do not count, unless an event can come at any time: then the visit that an
+# order ended had less time for it, so it counts in the whole visit and visits of the same length are compared.
 VISITS = """web as (
     select t.profile_id, t.occurred_at, t.event_name, t.device, t.channel
     from marts.touchpoints as t
@@ -75,6 +76,7 @@ visits as (
         min(occurred_at) filter (list_contains($among, event_name)) as moment,
         min(occurred_at) filter (event_name = 'Order Completed') as ordered_at,
         min(occurred_at) filter (list_contains($exposed, event_name)) as exposed_at,
+        count(*) filter (not list_contains($exposed, event_name)) as events,
         coalesce(any_value(device), 'unknown') as device,
         coalesce(any_value(channel), 'unknown') as channel
     from numbered
@@ -90,12 +92,17 @@ units as (
         row_number() over (order by profile_id, visit) as unit,
         profile_id,
         moment,
-        coalesce(
-            exposed_at < case when $landmark then moment else coalesce(ordered_at, timestamp '9999-01-01') end, false
-        ) as exposed,
+        exposed_at is not null and ($anytime or ordered_at is null or exposed_at < ordered_at) as exposed,
         channel as x_channel,
         device as x_device,
-        'none' as x_speed
+        'none' as x_speed,
+        case
+            when not $anytime then 'any'
+            when events <= 3 then '1-3'
+            when events <= 6 then '4-6'
+            when events <= 12 then '7-12'
+            else '13+'
+        end as x_length
     from visits
 )"""
 )
@@ -113,6 +120,7 @@ select
     u.x_channel,
     u.x_device,
     u.x_speed,
+    u.x_length,
     coalesce(e.stage, 'none') as x_stage,
     case
         when coalesce(p.purchase_number, 0) <= 2 then coalesce(p.purchase_number, 0)::varchar
@@ -195,7 +203,7 @@ def ticket_sql(exposure: str) -> str:
 
 
 def visit_sql() -> str:
-    """Units of visits. Parameters: since, until, days, horizon, among, exposed, landmark."""
+    """Units of visits. Parameters: since, until, days, horizon, among, exposed, anytime."""
     return _query(VISIT_UNITS)
 
 

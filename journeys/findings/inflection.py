@@ -83,8 +83,8 @@ def _questions(
         yield _Question(ticket.key, ticket.key, ticket.days, ticket.stage, ticket.key, units)
     for visit in probes.visits:
         values = {"among": list(visit.among), "exposed": list(visit.exposed)}
-        landmark = visit.counts == "before_among"
-        units = collect(visit.key, evidence.visit_sql(), days=visit.days, landmark=landmark, **values)
+        anytime = visit.counts == "anytime"
+        units = collect(visit.key, evidence.visit_sql(), days=visit.days, anytime=anytime, **values)
         yield _Question(visit.key, visit.key, visit.days, visit.stage, visit.key, units)
         for device in _categories(units["x_device"]) if visit.by == "device" else ():
             there = units[units["x_device"] == device].reset_index(drop=True)
@@ -92,7 +92,7 @@ def _questions(
             yield _Question(key, visit.key, visit.days, visit.stage, visit.key, there, details=details)
     for probe in probes.devices:
         values = {"among": list(probe.among), "exposed": list[str]()}
-        units = collect(probe.key, evidence.visit_sql(), days=probe.days, landmark=False, **values)
+        units = collect(probe.key, evidence.visit_sql(), days=probe.days, anytime=False, **values)
         for device, marked in _each_against_others(units, "x_device"):
             key, details = f"{probe.key}:{device}", {"device": device, "compares": "devices"}
             yield _Question(key, probe.key, probe.days, probe.stage, probe.key, marked, details=details)

@@ -33,8 +33,9 @@ class TicketProbe(Frozen):
 class VisitProbe(Frozen):
     """Visits with an event against visits without it; outcome: no purchase within `days`.
 
-    `counts` says until when the event may happen: before the visit's order, or before the first event of `among`.
-    Where the event can come at any time, only the latter is fair: a visit that an order ended had less time for it.
+    `counts` says when the event counts: only before the visit's order, or at any time of the visit. Where the event can
+    come at any time, only the latter is fair (a visit that an order ended had less time for it), beside the length of
+    the visit (a longer one had more).
     """
 
     key: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -42,7 +43,7 @@ class VisitProbe(Frozen):
     among: tuple[str, ...] = Field(min_length=1)
     days: int = Field(ge=1, le=3650)
     stage: str
-    counts: Literal["before_order", "before_among"] = "before_order"
+    counts: Literal["before_order", "anytime"] = "before_order"
     by: Literal["device"] | None = None
 
 
