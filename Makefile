@@ -1,5 +1,6 @@
 # Everything runs inside the checkout: .venv for packages, var/ for state.
 PYTHON ?= python3
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 VENV   := .venv
 PUBLIC := $(VENV)/public-data
 BIN    := $(VENV)/bin
@@ -19,6 +20,8 @@ install: $(VENV)/.installed
 
 # uv is quicker; where it is missing and cannot be had, plain pip installs the same lock without resolving anything.
 $(VENV)/.installed: requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -c '$(SUPPORTED)' \
+	  || { echo "Wayfinder needs Python 3.11, 3.12 or 3.13; name one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@UV=$$(command -v uv || true); \
 	if [ -z "$$UV" ] && $(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5" 2>/dev/null; then UV=$(BIN)/uv; fi; \

@@ -16,6 +16,12 @@ of records. The CLI prints them and exits 1; the API turns them into RFC 9457 pr
 
 from __future__ import annotations
 
+import errno
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# How engines and databases put it; SQLite calls a full disk an I/O error when it cannot extend its index of the log.
+_NO_ROOM_WORDS = ("no space left", "disk is full", "disk full", "disk i/o error", "file too large", "quota exceeded")
+
 
 class CdpError(Exception):
     """An error with one clear sentence for the person who caused or must repair it."""
@@ -84,3 +90,19 @@ class ResourceError(CdpError):
 
     status = 507
     title = "Out of resources"
+
+
+DISK_FULL = "The disk is full or cannot be written; free space and run again, nothing is lost."
+
+
+def tells_of_full_disk(error: BaseException) -> bool:
+    """Whether an error, or one that caused it, says that there is no room to write, whichever library says it."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        text = str(cause).lower()
+        if (isinstance(cause, OSError) and cause.errno in _NO_ROOM) or any(word in text for word in _NO_ROOM_WORDS):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False

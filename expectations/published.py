@@ -84,10 +84,70 @@ select
 from identity.identity_map
 """
 
+
+def _keyed(table: str, key: str, *, of_people: bool = True, **measures: str) -> str:
+    """Measures that any table has: repeated and missing keys, profiles nobody knows; and its own, SQL by name."""
+    if of_people:
+        known = "select profile_id from marts.profiles"
+        measures["without_profile"] = f"count(*) filter (profile_id is not null and profile_id not in ({known}))"
+    missing = " or ".join(f"{column} is null" for column in key.split(", "))
+    own = "".join(f", {sql} as {name}" for name, sql in measures.items())
+    return f"""
+        select count(*) - count(distinct hash({key})) as repeated_keys, count(*) filter ({missing}) as missing_keys{own}
+        from {table}
+    """
+
+
+_UNKNOWN_STAGE = "count(*) filter ({column} is null or {column} not in (select stage from marts.journey_stages))"
+
 MEASURES: dict[str, str] = {
     "marts.profiles": _PROFILES,
     "marts.touchpoints": _TOUCHPOINTS,
     "marts.stage_episodes": _STAGE_EPISODES,
+    "marts.stage_transitions": _keyed(
+        "marts.stage_transitions",
+        "transition_id",
+        left_out="(select count(*) filter (episode_number > 1) from marts.stage_episodes) - count(*)",
+        unknown_moves="count(*) filter (move is null or move not in ('forward', 'back', 'restart', 'lapse'))",
+        impossible_stays="count(*) filter (days_in_from is null or days_in_from < 0)",
+    ),
+    "marts.source_records": _keyed(
+        "marts.source_records",
+        "source, source_record_id",
+        left_out="(select count(*) from identity.identity_map) - count(*)",
+    ),
+    "marts.identifiers": _keyed(
+        "marts.identifiers",
+        "profile_id, type, value, source",
+        all_lost="(select cast(count(*) > 0 as integer) from identity.identifiers) * cast(count(*) = 0 as integer)",
+    ),
+    "marts.purchases": _keyed(
+        "marts.purchases", "purchase_id", impossible_amounts="count(*) filter (not isfinite(amount))"
+    ),
+    "marts.tickets": _keyed(
+        "marts.tickets", "ticket_id", impossible_times="count(*) filter (created_at is null or solved_at < created_at)"
+    ),
+    "marts.experiments": _keyed("marts.experiments", "experiment, profile_id"),
+    "marts.map_cells": _keyed(
+        "marts.map_cells",
+        "stage, measure, key",
+        of_people=False,
+        unknown_stages=_UNKNOWN_STAGE.format(column="stage"),
+        missing_numbers="count(*) filter (value is null or n is null)",
+    ),
+    "marts.event_accounts": _keyed(
+        "marts.event_accounts",
+        "source, source_entity",
+        of_people=False,
+        unaccounted="coalesce(sum(abs(events - not_touchpoints - without_profile - after_now - touchpoints)), 0)",
+    ),
+    "marts.touchpoint_types": _keyed("marts.touchpoint_types", "touchpoint_type", of_people=False),
+    "marts.journey_stages": _keyed(
+        "marts.journey_stages",
+        "stage",
+        of_people=False,
+        repeated_positions="count(*) - count(distinct position)",
+    ),
     "identity.identity_map": _IDENTITY_MAP,
 }
 

@@ -1,7 +1,8 @@
 """What every step of a run shares: settings, engine, run id, the data's now, and where progress goes.
 
 `open_run` prepares the state home for one run and is the only place that does: it takes the writer lock, waits for a
-model build that an interrupted run left behind, empties the scratch folder and writes `ops.run_context`.
+model build that an interrupted run left behind, looks whether the disk has room, empties the scratch folder and writes
+`ops.run_context`.
 """
 
 from __future__ import annotations
@@ -16,13 +17,17 @@ from pathlib import Path
 
 from cdp.clock import stopwatch
 from cdp.engine.duckdb import DuckDBEngine, open_engine
-from cdp.errors import BusyError
+from cdp.errors import DISK_FULL, BusyError, ResourceError
 from cdp.settings import Settings
 from pipelines.lock import writer_lock
 
 Progress = Callable[[str], None]
 
 ORPHAN_WAIT_SECONDS = 120.0
+# What the smallest run writes; a run also writes anew much of the warehouse and of what it publishes.
+LEAST_ROOM_BYTES = 64 << 20
+# Given back when the run ends: whoever serves needs a little room (SQLite's log, the audit trail) on a disk we filled.
+RESERVE_BYTES = 4 << 20
 
 
 def quiet(_: str) -> None:
@@ -93,6 +98,7 @@ def open_run(
         wait_until_free(engine, progress)
         shutil.rmtree(settings.tmp, ignore_errors=True)
         settings.tmp.mkdir(parents=True, exist_ok=True)
+        require_room(settings)
         with engine.writer() as connection:
             tables.ensure(connection)
             connection.execute("begin")
@@ -100,7 +106,33 @@ def open_run(
             naive = as_of.astimezone(UTC).replace(tzinfo=None)
             connection.execute("insert into ops.run_context (run_id, as_of) values (?, ?)", [run_id, naive])
             connection.execute("commit")
-        yield RunContext(settings, engine, run_id, as_of, delivered, full_refresh, renew_model, progress)
+        with _reserve(settings.tmp / "reserve"):
+            yield RunContext(settings, engine, run_id, as_of, delivered, full_refresh, renew_model, progress)
+
+
+def require_room(settings: Settings) -> None:
+    """ResourceError when the disk is too full for any run; better told before than in the middle."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    held = settings.warehouse.stat().st_size if settings.warehouse.exists() else 0
+    needed, free = LEAST_ROOM_BYTES + 2 * held, shutil.disk_usage(settings.home).free
+    if free < needed:
+        raise ResourceError(
+            f"Only {free >> 20:,} MiB are free under {settings.home} and a run needs {needed >> 20:,}; free space and"
+            " run again, nothing is lost."
+        )
+
+
+@contextmanager
+def _reserve(path: Path) -> Iterator[None]:
+    try:
+        path.write_bytes(bytes(RESERVE_BYTES))
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise ResourceError(DISK_FULL) from None
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def wait_until_free(engine: DuckDBEngine, progress: Progress, *, seconds: float = ORPHAN_WAIT_SECONDS) -> None:

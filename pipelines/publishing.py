@@ -47,13 +47,16 @@ select
             slow_tickets := p.slow_tickets, satisfaction_good := p.satisfaction_good,
             satisfaction_bad := p.satisfaction_bad, emails_clicked := p.emails_clicked
         ),
-        stage := struct_pack(
-            current := p.current_stage, since := strftime(p.stage_since, '{MOMENT}'), episodes := p.episodes,
-            regressions := p.regressions, restarts := p.restarts
+        stage := struct_pack(current := p.current_stage, since := strftime(p.stage_since, '{MOMENT}')),
+        journey := struct_pack(
+            episodes := p.episodes, regressions := p.regressions, restarts := p.restarts, stages := lived.stages
         ),
         identity := struct_pack(records := p.records, sources := p.sources, confidence := p.confidence)
     ))::varchar as document
 from marts.profiles as p
+left join (
+    select profile_id, list(stage order by episode_number) as stages from marts.stage_episodes group by profile_id
+) as lived on lived.profile_id = p.profile_id
 order by p.profile_id
 """
 

@@ -15,12 +15,18 @@ import dagster as dg
 from cdp.ids import new_run_id
 from cdp.settings import Settings, apply_tool_environment
 from pipelines.context import Progress, RunContext, StepReport, open_run, quiet
+from pipelines.jobs import inbox_state
 
 CONFIG = {
     "delivered": dg.Field(str, default_value="", description="Folder with new files; empty means the inbox."),
     "full_refresh": dg.Field(bool, default_value=False, description="Rebuild everything from raw."),
     "renew_model": dg.Field(bool, default_value=False, description="Train the matching model anew."),
 }
+
+
+def filled_inbox(settings: Settings) -> Path | None:
+    """The inbox when it holds files; None when nothing is delivered, as on most nights."""
+    return settings.inbox if inbox_state(settings.inbox) else None
 
 
 def run_resource(
@@ -30,7 +36,7 @@ def run_resource(
 
     def start(context: dg.InitResourceContext) -> Iterator[RunContext]:
         config: dict[str, Any] = context.resource_config or {}
-        delivered = Path(config["delivered"]) if config.get("delivered") else settings.inbox
+        delivered = Path(config["delivered"]) if config.get("delivered") else filled_inbox(settings)
         # Sorts by time, as snapshots are pruned by name, and still leads to the run on the Dagster page.
         run_id = f"{new_run_id()[:-7]}-{context.run.run_id[:8] if context.run else 'unlaunched'}"
         apply_tool_environment(settings)

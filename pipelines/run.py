@@ -6,15 +6,18 @@ current publication, the answer is "unchanged" and neither Dagster nor dbt is lo
 
 from __future__ import annotations
 
+import io
+import sys
+from contextlib import redirect_stderr
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cdp.clock import stopwatch
 from cdp.engine.duckdb import open_engine
-from cdp.errors import CdpError, CheckFailed
+from cdp.errors import DISK_FULL, CdpError, CheckFailed, ResourceError, tells_of_full_disk
 from cdp.settings import PROJECT_ROOT, Settings, apply_tool_environment
-from pipelines.context import Progress, StepReport, quiet, wait_until_free
+from pipelines.context import Progress, StepReport, quiet, require_room, wait_until_free
 from pipelines.erasing.requests import finish_interrupted
 from pipelines.fingerprint import fingerprint
 from pipelines.lock import writer_lock
@@ -73,6 +76,7 @@ def _nothing_new(settings: Settings, delivered: Path, progress: Progress) -> boo
 
 
 def _execute(settings: Settings, delivered: Path, asked: dict[str, bool], progress: Progress) -> list[StepReport]:
+    require_room(settings)
     apply_tool_environment(settings)
     prepare_dagster_home(settings)
     progress("loading the pipeline …")
@@ -82,13 +86,23 @@ def _execute(settings: Settings, delivered: Path, asked: dict[str, bool], progre
     from pipelines.jobs import JOB
 
     account: list[StepReport] = []
-    definitions = build_definitions(settings, progress=progress, account=account)
+    said = sys.stderr
+
+    def tell(text: str) -> None:
+        with redirect_stderr(said):
+            progress(text)
+
+    definitions = build_definitions(settings, progress=tell, account=account)
     config: dict[str, Any] = {
         "resources": {"run": {"config": {"delivered": str(delivered), **asked}}},
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
     }
     try:
-        with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        # When Dagster cannot write its event log it says so on stderr, with whole statements, once for each event.
+        with (
+            redirect_stderr(said if settings.log_level == "DEBUG" else io.StringIO()),
+            dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance,
+        ):
             _close_interrupted_runs(instance)
             definitions.resolve_job_def(JOB).execute_in_process(run_config=config, instance=instance)
     except Exception as error:
@@ -103,6 +117,8 @@ def _sentence(error: BaseException) -> CdpError:
         if isinstance(seen, CdpError):
             return seen
         seen = seen.__cause__ or seen.__context__
+    if tells_of_full_disk(error):
+        return ResourceError(DISK_FULL)
     if type(error).__name__ == "DagsterAssetCheckFailedError":
         return CheckFailed(f"Nothing was published: {str(error).splitlines()[0]}")
     return CdpError(f"The run failed unexpectedly ({type(error).__name__}); nothing new was published.")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cdp.errors import CheckFailed, InputError
+from cdp.errors import CheckFailed
 from pipelines.context import RunContext
 
 if TYPE_CHECKING:
@@ -24,13 +24,11 @@ if TYPE_CHECKING:
 
 
 def land(run: RunContext) -> list[LandedFile]:
-    """Copy what is new in the delivered folder to landing; returns the files that wait to be loaded."""
+    """Copy what is new in the delivered folder, if there is one, to landing; the files that wait to be loaded."""
     from pipelines.ingest import landing
 
-    if run.delivered is None:
-        raise InputError("No delivered folder was named: use `cdp run --from DIR` or set CDP_INBOX_DIR.")
     with run.step("land") as step:
-        pending = landing.land(run.settings, run.delivered)
+        pending = landing.land(run.settings, run.delivered) if run.delivered else landing.waiting(run.settings)
         step.rows, step.detail = len(pending), "(files)"
     return pending
 

@@ -18,7 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from cdp.clock import stopwatch
-from cdp.errors import CdpError, CheckFailed, ConfigurationError, ResourceError
+from cdp.errors import (
+    DISK_FULL,
+    CdpError,
+    CheckFailed,
+    ConfigurationError,
+    ResourceError,
+    tells_of_full_disk,
+)
 from cdp.settings import Settings, child_environment
 from pipelines.preview import remember_project
 
@@ -177,8 +184,10 @@ def _results(target: Path) -> list[dict[str, Any]]:
 def _failure(target: Path, errors: list[str]) -> CdpError:
     failed = [result for result in _results(target) if result["status"] in _FAILED]
     messages = [*errors, *(result["message"] or "" for result in failed)]
-    if any("Out of Memory" in message or "No space left" in message for message in messages):
-        return ResourceError("The models ran out of memory or disk; raise CDP_MEMORY_LIMIT or free space.")
+    if any(tells_of_full_disk(CdpError(message)) for message in messages):
+        return ResourceError(DISK_FULL)
+    if any("Out of Memory" in message for message in messages):
+        return ResourceError("The models ran out of memory or spill space; raise CDP_MEMORY_LIMIT or CDP_MAX_SPILL.")
     if not failed:
         reason = _reason(errors[-1]) if errors else "see dbt's own output"
         return ConfigurationError(f"The models could not be built: {reason}.")

@@ -30,6 +30,17 @@ class Stage(BaseModel):
     since: datetime | None = None
 
 
+class JourneySummary(BaseModel):
+    """The way so far; the episodes with their times are at `/journey`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    episodes: int
+    regressions: int
+    restarts: int
+    stages: list[str] = Field(default_factory=list, description="The stage of each episode, in order.")
+
+
 class Profile(BaseModel):
     """One resolved person. Traits that are personal data are `***` without `pii:read`."""
 
@@ -39,7 +50,7 @@ class Profile(BaseModel):
     is_anonymous: bool | None = None
     traits: dict[str, Any] = Field(default_factory=dict, description="Observed and computed attributes.")
     stage: Stage | None = None
-    journey: dict[str, Any] | None = Field(None, description="Summary: episodes, regressions, restarts.")
+    journey: JourneySummary | None = None
     identity: dict[str, Any] | None = Field(None, description="How many records of how many sources, how certain.")
     identifiers: list[Identifier] = Field(description="At most 100; all of them at `/identifiers`.")
 

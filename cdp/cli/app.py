@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+import traceback
 
 import typer
 
 from cdp import __version__
 from cdp.cli import data, demo, evidence, identity, insights, privacy, serving
 from cdp.cli.output import note
-from cdp.errors import CdpError
+from cdp.errors import DISK_FULL, CdpError, tells_of_full_disk
 
 app = typer.Typer(
     name="cdp",
@@ -40,6 +42,20 @@ def root(version: bool = typer.Option(False, "--version", help="Print the versio
         raise typer.Exit()
 
 
+def _unforeseen(error: Exception) -> int:
+    """One sentence for what no code of ours expected; messages of libraries can quote a record, so only its kind."""
+    logging.getLogger("wayfinder.cli").debug("unforeseen", exc_info=error)
+    if tells_of_full_disk(error):
+        note(f"cdp: {DISK_FULL}")
+    elif isinstance(error, OSError) and error.filename:
+        note(f"cdp: {error.filename}: {error.strerror}.")
+    else:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        kind = f"{type(error).__name__} in {place.name}, line {place.lineno} of {place.filename.rsplit('/', 1)[-1]}"
+        note(f"cdp: This failed unexpectedly ({kind}); set CDP_LOG_LEVEL=DEBUG for the details.")
+    return 1
+
+
 def run(arguments: list[str]) -> int:
     """Run the command line and return its exit code."""
     try:
@@ -59,7 +75,7 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         show = getattr(error, "show", None)
         if show is None:
-            raise
+            return _unforeseen(error)
         show()
         return int(getattr(error, "exit_code", 2))
     return result if isinstance(result, int) else 0

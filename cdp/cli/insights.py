@@ -21,6 +21,7 @@ def journey_map(
     file_format: str | None = typer.Option(None, "--format", help="svg, png, pdf, html, json, xlsx, mermaid."),
     segment_key: str | None = typer.Option(None, "--segment", help="Only people of this segment."),
     lang: str = typer.Option("en", "--lang", help="en or zh."),
+    as_json: bool = Json,
 ) -> None:
     """Draw the one-page journey map."""
     from pipelines.insights import Language, write_map
@@ -29,6 +30,9 @@ def journey_map(
         raise InputError(f"There is no map in {lang!r}: use --lang en or --lang zh.")
     chosen: Language = "zh" if lang == "zh" else "en"
     written = write_map(load_settings(), out, file_format=file_format, segment=segment_key, lang=chosen)
+    if as_json:
+        emit_json({"title": written.title, "path": written.path})
+        return
     say(f"{written.title}\n{written.path}")
 
 

@@ -6,6 +6,7 @@ With `--json`, stdout is exactly one JSON document.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, is_dataclass
@@ -30,6 +31,15 @@ def note(text: str) -> None:
     """Print a line beside the answer: progress, hints."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
+
+
+def log_to_stderr(level: str) -> None:
+    """Let our own log lines of this level and above go to stderr."""
+    logger = logging.getLogger("wayfinder")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    logger.handlers = [handler]
+    logger.setLevel(level)
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -38,7 +38,7 @@ def dagster() -> None:
 
     settings = load_settings()
     note(f"The Dagster page is at http://127.0.0.1:{settings.dagster_port}")
-    raise typer.Exit(serve_page(settings))
+    serve_page(settings)
 
 
 @keys.command("create")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cdp.cli.output import log_to_stderr
+
 if TYPE_CHECKING:
     from cdp.settings import Settings
 
@@ -12,4 +14,6 @@ def load_settings(**overrides: object) -> Settings:
     """The settings of the environment; `overrides` win."""
     from cdp.settings import load_settings as load
 
-    return load(**overrides)
+    settings = load(**overrides)
+    log_to_stderr(settings.log_level)
+    return settings

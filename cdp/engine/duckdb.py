@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from cdp.errors import BusyError, NotFoundError, ResourceError
+from cdp.errors import DISK_FULL, BusyError, NotFoundError, ResourceError, tells_of_full_disk
 from cdp.settings import Settings
 
 
@@ -61,6 +61,8 @@ class DuckDBEngine:
         except duckdb.IOException as error:
             if "lock" in str(error).lower():
                 raise BusyError(f"{self.path.name} is open in another process; try again when it has ended.") from None
+            if tells_of_full_disk(error):
+                raise ResourceError(DISK_FULL) from None
             raise ResourceError(f"{self.path.name} could not be opened: {_first_line(error)}") from None
         # Not part of the configuration: the zones come with an extension that is loaded after it is read.
         connection.execute("set TimeZone = 'UTC'")
@@ -68,9 +70,9 @@ class DuckDBEngine:
             yield connection
         except duckdb.OutOfMemoryException:
             raise ResourceError("The engine ran out of memory or spill space; raise CDP_MEMORY_LIMIT.") from None
-        except duckdb.IOException as error:
-            if "space" in str(error).lower():
-                raise ResourceError("The disk is full; free space and run again, nothing is lost.") from None
+        except duckdb.Error as error:
+            if tells_of_full_disk(error):
+                raise ResourceError(DISK_FULL) from None
             raise
         finally:
             connection.close()

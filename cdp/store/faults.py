@@ -16,7 +16,11 @@ SQLSTATE_INTEGRITY = "23"
 # Text in a driver's message → what to tell.
 _KNOWN: tuple[tuple[tuple[str, ...], type[CdpError], str], ...] = (
     (("database is locked", "lock timeout"), BusyError, "The store is being written by another process; try again."),
-    (("disk is full", "disk full", "no space left"), ResourceError, "The disk of the store is full; free space."),
+    (
+        ("disk is full", "disk full", "no space left", "disk i/o error"),
+        ResourceError,
+        "The disk of the store is full or cannot be written; free space.",
+    ),
     (("unable to open",), ConfigurationError, "The store's file cannot be opened; check CDP_HOME and its rights."),
     (
         ("not a database", "malformed"),

@@ -17,7 +17,15 @@ from typing import Any
 
 import duckdb
 
-from cdp.errors import BusyError, CheckFailed, InputError, NotFoundError, ResourceError
+from cdp.errors import (
+    DISK_FULL,
+    BusyError,
+    CheckFailed,
+    InputError,
+    NotFoundError,
+    ResourceError,
+    tells_of_full_disk,
+)
 
 POINTER = "current.json"
 
@@ -72,6 +80,10 @@ def write_snapshot(
         raise _told(error) from None
     except duckdb.OutOfMemoryException:
         raise ResourceError("The snapshot needs more memory or spill space; raise CDP_MEMORY_LIMIT.") from None
+    except (duckdb.Error, OSError) as error:
+        if tells_of_full_disk(error):
+            raise ResourceError(DISK_FULL) from None
+        raise
     finally:
         _remove(unfinished, spill)
     return target
@@ -175,8 +187,8 @@ def _told(error: duckdb.IOException) -> Exception:
     text = str(error).lower()
     if "lock" in text:
         return BusyError("The warehouse is open in another process; try again when it has ended.")
-    if "space" in text:
-        return ResourceError("The disk is full; free space and run again, nothing is lost.")
+    if tells_of_full_disk(error):
+        return ResourceError(DISK_FULL)
     return ResourceError("A snapshot could not be opened or written; the file may be damaged: run `cdp run` again.")
 
 

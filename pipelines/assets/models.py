@@ -25,8 +25,8 @@ class Translator(DagsterDbtTranslator):
         return dg.AssetKey([schema, dbt_resource_props["name"]])
 
     def get_group_name(self, dbt_resource_props: dict[str, Any]) -> str | None:  # type: ignore[override]
-        """The layer: seeds, staging, intermediate, marts."""
-        return str(dbt_resource_props["schema"])
+        """The layer, which is the folder: seeds, staging, intermediate, marts with the steps on the way to them."""
+        return str(dbt_resource_props["schema"] if len(dbt_resource_props["fqn"]) < 3 else dbt_resource_props["fqn"][1])
 
 
 def build_model_assets(manifest: Path) -> list[dg.AssetsDefinition]:

@@ -9,20 +9,29 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from expectations.published import MEASURES
 from pipelines import publishing, steps
+from pipelines.assets.identity import OUTPUTS, identity_key
 from pipelines.context import RunContext
 from pipelines.guard import guarded
 
 SNAPSHOT = dg.AssetKey(["serving", "snapshot"])
 PUBLICATION = dg.AssetKey(["serving", "publication"])
-# Table → the mart that carries its check, and the check's name. The identity map is judged together with the marts,
-# so its check sits on the mart that is made of it.
-CHECKED = {
-    "marts.profiles": (dg.AssetKey(["marts", "profiles"]), "contract"),
-    "marts.touchpoints": (dg.AssetKey(["marts", "touchpoints"]), "contract"),
-    "marts.stage_episodes": (dg.AssetKey(["marts", "stage_episodes"]), "contract"),
-    "identity.identity_map": (dg.AssetKey(["marts", "source_records"]), "identity_map_contract"),
-}
+
+
+def _carrier(table: str) -> tuple[dg.AssetKey, str]:
+    """The mart that carries the check of a published table, and the check's name.
+
+    The identity map is judged together with the marts, so its check sits on the mart that is made of it.
+    """
+    if table == "identity.identity_map":
+        return dg.AssetKey(["marts", "source_records"]), "identity_map_contract"
+    # dbt knows this mart by another name than the table it makes.
+    model = {"marts.journey_stages": "mart_journey_stages"}.get(table, table.removeprefix("marts."))
+    return dg.AssetKey(["marts", model]), "contract"
+
+
+CHECKED = {table: _carrier(table) for table in MEASURES}
 
 
 def build_publication_assets(marts: list[dg.AssetKey]) -> list[dg.AssetsDefinition]:
@@ -30,7 +39,7 @@ def build_publication_assets(marts: list[dg.AssetKey]) -> list[dg.AssetsDefiniti
 
     @dg.asset(
         key=SNAPSHOT,
-        deps=marts,
+        deps=[*marts, *map(identity_key, OUTPUTS)],
         group_name="serving",
         kinds={"duckdb", "file"},
         required_resource_keys={"run"},

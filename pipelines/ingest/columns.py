@@ -16,7 +16,16 @@ from pipelines.sources.mapping import EntityMapping
 
 
 def check_columns(entity: Entity, mapping: EntityMapping, file: str, present: list[str], *, header: bool) -> None:
-    """Raises InputError naming file (and mapping file), column, and the columns that look like it or exist."""
+    """Raises InputError naming file (and mapping file), column, and the columns that look like it or exist.
+
+    A first line that resembles no column at all is taken for a record, whose values are nobody's business.
+    """
+    if header and not _is_header(entity, mapping, present):
+        wanted = ", ".join(mapping.theirs(name) or name for name in entity.required)
+        raise InputError(
+            f"The first line of {file} names no column of {entity.entity} of {entity.source} ({wanted}, …); add the"
+            " header, or name your columns in a mapping file."
+        )
     for column in entity.columns:
         theirs = mapping.theirs(column.name)
         if theirs is None or _has(present, theirs):
@@ -46,6 +55,13 @@ def shown(names: list[str]) -> str:
     """Column names for a message: at most thirty, each cut short, nothing unprintable."""
     parts = ["".join(mark for mark in name if mark.isprintable())[:40] for name in names[:30]]
     return ", ".join(parts) + (", …" if len(names) > 30 else "")
+
+
+def _is_header(entity: Entity, mapping: EntityMapping, present: list[str]) -> bool:
+    wanted = {_plain(theirs) for name in entity.column_names if (theirs := mapping.theirs(name))}
+    return any(_plain(name) in wanted for name in present) or any(
+        _has(present, theirs) for name in entity.column_names if (theirs := mapping.theirs(name))
+    )
 
 
 def _has(present: list[str], theirs: str) -> bool:

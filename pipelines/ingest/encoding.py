@@ -1,8 +1,9 @@
 """How the bytes of a text file become characters, decided once per file and told.
 
 1. What the mapping says. 2. A byte order mark, or the zero bytes of UTF-16. 3. UTF-8. When some line is not UTF-8, the
-whole file decides: it is Windows-1252 (which covers Latin-1) when no line holds valid UTF-8 beyond ASCII and every
-doubtful byte is a letter or sign that Western text uses; otherwise it is UTF-8 and the doubtful lines are broken.
+whole file decides: it is Windows-1252 (which covers Latin-1) when no line holds valid UTF-8 beyond ASCII, every
+doubtful byte is a letter or sign that Western text uses, and never three of them follow each other, as they do in every
+word of other scripts; otherwise it is UTF-8 and the doubtful lines are broken.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import codecs
 import io
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +33,7 @@ _MARKS = (
 # Letters of Western languages, and the quotes, dashes and signs that office programs put between them.
 _SIGNS = b"\x80\x85\x8a\x8c\x8e\x91\x92\x93\x94\x96\x97\x9a\x9c\x9e\x9f\xa0\xa1\xaa\xab\xb0\xb4\xb7\xba\xbb\xbf"
 _WESTERN = (frozenset(range(0xC0, 0xFF)) - {0xD7, 0xF7}) | frozenset(_SIGNS)
+_FOREIGN_WORD = re.compile(rb"[\x80-\xff]{3}")
 
 
 @dataclass
@@ -82,6 +85,15 @@ def open_text(
             raise InputError(f"{file} is not {chosen} text all through; deliver it again as UTF-8.") from None
 
 
+def is_cut_off(path: Path, file: str) -> bool:
+    """Whether a text file ends without a line break, as one does whose writing was interrupted (and some others)."""
+    last = b""
+    with opened(path, file) as handle:
+        while block := handle.read(1 << 20):
+            last = (last + block)[-4:]
+    return b"\n" not in last and b"\r" not in last
+
+
 def _wrap(handle: BinaryIO, encoding: str, errors: str, newline: str) -> TextIO:
     return io.TextIOWrapper(handle, encoding=encoding, errors=errors, newline=newline)
 
@@ -113,7 +125,7 @@ def _is_western(path: Path, file: str) -> bool:
             try:
                 line.decode()
             except UnicodeDecodeError:
-                if any(byte > 127 and byte not in _WESTERN for byte in set(line)):
+                if _FOREIGN_WORD.search(line) or any(byte > 127 and byte not in _WESTERN for byte in set(line)):
                     return False
             else:
                 return False

@@ -169,8 +169,3 @@ def _out_of_resources() -> Iterator[None]:
         yield
     except duckdb.OutOfMemoryException:
         raise ResourceError("Loading ran out of memory or spill space; raise CDP_MEMORY_LIMIT and run again.") from None
-    except duckdb.Error as error:
-        # A full disk shows as different kinds of error, depending on what was being written.
-        if "no space left" in str(error).lower():
-            raise ResourceError("The disk is full; free space and run again, nothing is lost.") from None
-        raise

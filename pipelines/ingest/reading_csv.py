@@ -124,6 +124,8 @@ def _header(lines: Lines, file: str, known: frozenset[str], delimiter: str | Non
         readings = {mark: next(csv.reader(first, delimiter=mark)) for mark in _DELIMITERS}
         chosen = max(readings, key=lambda mark: (_known(readings[mark], known), len(readings[mark])))
         best = readings[chosen]
+    if lines.undecodable:
+        raise InputError(f"{file} is not UTF-8 text; deliver it as UTF-8 or name its encoding in a mapping file.")
     lines.start_record()
     return Header(_unique([_clean(name) for name in best], file, known), chosen)
 

@@ -14,6 +14,7 @@ import duckdb
 
 from cdp.errors import InputError
 from pipelines.ingest.columns import check_columns
+from pipelines.ingest.encoding import is_cut_off
 from pipelines.ingest.landing_file import LandedFile
 from pipelines.ingest.reading import Broken, Chunk
 from pipelines.ingest.reading_csv import csv_columns, read_csv
@@ -74,6 +75,8 @@ def stage_file(
             _insert(connection, chunk, number, first_row + received)
             received += chunk.received
         _check_readable(connection, landed.file, number, received)
+        if not may_be_blank:
+            _check_whole(connection, path, landed.file, number)
         if _format(mapping, landed.file) == "jsonl":
             _check_json_columns(connection, entity, mapping, landed.file, number)
         flat = _flat_columns(entity, connection, number, _format(mapping, landed.file))
@@ -144,20 +147,33 @@ def _insert_broken(connection: duckdb.DuckDBPyConnection, broken: list[Broken], 
 
 
 def _check_readable(connection: duckdb.DuckDBPyConnection, file: str, number: int, received: int) -> None:
-    """A file whose lines are mostly no records at all is not what it is taken for; a few broken lines are ordinary."""
-    no_json, no_text, array = single(
+    """A file whose lines are mostly no records at all is not what it is taken for; a few broken lines are ordinary.
+
+    Where no line shows valid UTF-8 beyond ASCII, one undecodable line in a hundred is enough to doubt the encoding.
+    """
+    no_json, no_text, text, array = single(
         connection,
         """
         select count(*) filter (code in ('unreadable_json', 'not_an_object')), count(*) filter (code = 'undecodable'),
+            count(*) filter (code is null and strlen(payload) > length(payload)),
             count(*) filter (line = 1 and starts_with(ltrim(payload), '['))
         from staged where file_no = ?
         """,
         [number],
     )
-    if no_text >= _FEW and no_text > received / 2:
+    if no_text > 1 and no_text > received / (2 if text else 100):
         raise InputError(f"{file} is not UTF-8 text; deliver it as UTF-8 or name its encoding in a mapping file.")
     if received and no_json == received and (array or received >= _FEW):
         raise InputError(f"{file} does not hold one JSON object per line; deliver it as JSON lines.")
+
+
+def _check_whole(connection: duckdb.DuckDBPyConnection, path: Path, file: str, number: int) -> None:
+    """A last line that is no record and has no end was cut off while the file was written: the rest is missing."""
+    last = connection.execute(
+        "select code from staged where file_no = ? order by line desc limit 1", [number]
+    ).fetchone()
+    if last is not None and last[0] is not None and is_cut_off(path, file):
+        raise InputError(f"{file} ends in the middle of a line, so it is only half written; deliver it again.")
 
 
 def _flat_columns(

@@ -58,6 +58,8 @@ def test_profile_by_identifier(demo_home: Home) -> None:
     found = demo_home.facts("profile", "--identifier", f"email:{email.upper()}")
     assert found["profile_id"] == profile_id
     assert found["stage"]["current"] in status["stages"]
+    journey = found["journey"]
+    assert journey["stages"][-1] == found["stage"]["current"] and len(journey["stages"]) == journey["episodes"]
     missing = demo_home.cdp("profile", "--identifier", "email:nobody@nowhere.example", check=False)
     assert missing.returncode == 1 and len(missing.stderr.strip().splitlines()) == 1
 

@@ -34,7 +34,7 @@ DOCUMENT: dict[str, Any] = {
         "channels": ["web", "store"], "invented_since": "Zqxnewtrait",
     },
     "stage": {"current": "use", "since": "2025-06-01T00:00:00Z"},
-    "journey": {"episodes": 3, "regressions": 1, "restarts": 0},
+    "journey": {"episodes": 3, "regressions": 1, "restarts": 0, "stages": ["awareness", "decision", "use"]},
     "identity": {"records": 4, "sources": 3, "confidence": 0.97},
     "invented": {"note": "Zqxnewsection"},
 }  # fmt: skip

@@ -86,3 +86,29 @@ def test_doctor_says_what_it_checked(
     findings = json.loads(capsys.readouterr().out)
     assert {"packages", "sqlglot", "state home", "store"} <= {finding["check"] for finding in findings}
     assert all(finding["ok"] for finding in findings)
+
+
+def test_what_nobody_foresaw_is_one_sentence_without_values(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def failing(_: object) -> None:
+        raise KeyError("jane.doe@example.org")
+
+    monkeypatch.setattr("pipelines.status.read_status", failing)
+    monkeypatch.setenv("CDP_HOME", str(tmp_path))
+    assert run(["status"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("cdp: This failed unexpectedly (KeyError in failing, line")
+    assert len(told.splitlines()) == 1 and "jane" not in told
+    monkeypatch.setenv("CDP_LOG_LEVEL", "DEBUG")
+    assert run(["status"]) == 1
+    assert "jane.doe" in capsys.readouterr().err
+
+
+def test_a_home_that_is_no_folder_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CDP_HOME", str(tmp_path / "file"))
+    assert run(["run", "--from", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == f"cdp: {tmp_path / 'file'}: File exists.\n"

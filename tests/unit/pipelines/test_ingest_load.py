@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -191,6 +192,26 @@ def test_a_wrong_column_is_told(delivery: Delivery, header: str, message: str) -
     assert not list(delivery.settings.landing.rglob("*contacts.csv"))
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_missing_header_is_told_without_quoting_the_record(delivery: Delivery, suffix: str) -> None:
+    values = contact(1, "Zqxfirst", mail="zqx@canary.example").replace(",,", ",12 State Street,").split(",")
+    if suffix == "csv":
+        delivery.put_lines("sales/contacts.csv", ",".join(values), contact(2))
+    else:
+        (delivery.folder / "sales").mkdir()
+        pq.write_table(pa.table({value: ["x"] for value in values}), delivery.folder / "sales" / "contacts.parquet")
+    with pytest.raises(InputError, match=r"first line of sales/contacts\.\w+ names no column of contacts") as caught:
+        delivery.load()
+    assert not any(value in caught.value.message for value in values)
+
+
+def test_a_header_that_is_no_text_is_told(delivery: Delivery) -> None:
+    content = "\n".join((CONTACTS.replace("Email", "Почта"), contact(1)))
+    delivery.put("sales/contacts.csv", content.encode("cp1251"))
+    with pytest.raises(InputError, match=r"sales/contacts\.csv is not UTF-8 text"):
+        delivery.load()
+
+
 def test_json_without_a_required_field_anywhere_is_told(delivery: Delivery) -> None:
     delivery.put_lines("support/users.jsonl", '{"ID": 5, "created_at": "2025-01-01T00:00:00Z"}')
     with pytest.raises(InputError, match=r"support/users\.jsonl has no column 'id', but 'ID' looks like it"):
@@ -213,6 +234,16 @@ def test_a_file_that_is_something_else_is_told(delivery: Delivery, content: byte
     assert delivery.totals("web.events") == (0, 0, 0, 0)
 
 
+@pytest.mark.parametrize("encoding", ["cp1251", "koi8-r", "gb18030", "shift-jis"])
+def test_another_encoding_is_told_and_never_guessed(delivery: Delivery, encoding: str) -> None:
+    name = {"gb18030": "王芳", "shift-jis": "佐藤"}.get(encoding, "Иван")
+    lines = [CONTACTS, *(contact(n) for n in range(80)), contact(80, name), contact(81, name)]
+    delivery.put("sales/contacts.csv", ("\n".join(lines) + "\n").encode(encoding))
+    with pytest.raises(InputError, match=r"sales/contacts\.csv is not UTF-8 text; deliver it as UTF-8 or name its enc"):
+        delivery.load()
+    assert delivery.totals("sales.contacts") == (0, 0, 0, 0)
+
+
 def test_a_half_written_file_keeps_nobody_else_out(delivery: Delivery) -> None:
     whole = gzip.compress("\n".join(json.dumps(event(n)) for n in range(500)).encode())
     delivery.put_events("web/events-1.jsonl.gz", event(-1))
@@ -232,14 +263,42 @@ def test_a_half_written_file_keeps_nobody_else_out(delivery: Delivery) -> None:
     assert delivery.land() == []
 
 
-def test_a_plain_file_cut_off_and_then_delivered_whole(delivery: Delivery) -> None:
-    lines = "\n".join(json.dumps(event(n)) for n in range(10)) + "\n"
-    delivery.put("web/events.jsonl", lines[:-40])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_a_file_that_ends_in_the_middle_of_a_line_is_half_written(
+    delivery: Delivery, pack: Callable[[bytes], bytes]
+) -> None:
+    lines = ("\n".join(json.dumps(event(n)) for n in range(10)) + "\n").encode()
+    delivery.put("web/events.jsonl", pack(lines[:-40]))
+    delivery.put_lines("sales/contacts.csv", CONTACTS, contact(1))
+    with pytest.raises(
+        InputError, match=r"^web/events\.jsonl ends in the middle of a line, so it is only half written"
+    ):
+        delivery.load()
+    assert delivery.totals("web.events") == (0, 0, 0, 0)
+    assert delivery.totals("sales.contacts") == (1, 1, 0, 0)
+    delivery.put("web/events.jsonl", pack(lines))
     delivery.load()
-    assert delivery.totals("web.events") == (10, 9, 0, 1)
-    delivery.put("web/events.jsonl", lines)
+    assert delivery.totals("web.events") == (10, 10, 0, 0)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("last", ["3,Cy", '3,Cy,"never closed\n4,Di,Fo'], ids=["values missing", "quote open"])
+def test_a_table_that_ends_in_the_middle_of_a_line_is_half_written(
+    delivery: Delivery, last: str, encoding: str
+) -> None:
+    content = "\n".join((CONTACTS, contact(1), contact(2), last))
+    delivery.put("sales/contacts.csv", content.encode(encoding))
+    with pytest.raises(InputError, match=r"sales/contacts\.csv ends in the middle of a line"):
+        delivery.load()
+    assert delivery.totals("sales.contacts") == (0, 0, 0, 0)
+
+
+def test_a_last_line_may_lack_its_end(delivery: Delivery) -> None:
+    delivery.put("sales/contacts.csv", "\n".join((CONTACTS, contact(1), "2,x", contact(3))))
+    delivery.put("web/events.jsonl", "\n".join((json.dumps(event(1)), "{broken", json.dumps(event(2)))))
     delivery.load()
-    assert delivery.totals("web.events") == (20, 10, 9, 1)
+    assert delivery.totals("sales.contacts") == (3, 2, 0, 1)
+    assert delivery.totals("web.events") == (3, 2, 0, 1)
 
 
 def fill(delivery: Delivery) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import logging
+import sqlite3
+
 import dagster as dg
 import pytest
 
-from cdp.errors import InputError, ResourceError
+from cdp.errors import DISK_FULL, InputError, ResourceError
 from pipelines.guard import guarded
 from pipelines.run import _sentence
 
@@ -37,3 +41,34 @@ def test_the_command_line_finds_our_sentence_behind_dagsters_error() -> None:
     wrapped = RuntimeError("dagster step failed")
     wrapped.__cause__ = caught.value
     assert _sentence(wrapped).message == "web/events.jsonl is empty; deliver it again."
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EFBIG, "File too large"),
+        sqlite3.OperationalError("database or disk is full"),
+        sqlite3.OperationalError("disk I/O error"),
+    ],
+    ids=str,
+)
+def test_a_full_disk_is_told_whoever_noticed_it(error: Exception) -> None:
+    with pytest.raises(dg.Failure) as caught, guarded("staging"):
+        try:
+            raise error
+        except Exception as first:
+            raise RuntimeError("the event log cannot be written") from first
+    assert caught.value.description == DISK_FULL
+    assert isinstance(_sentence(error), ResourceError)
+    assert _sentence(error).message == DISK_FULL
+
+
+def test_the_details_are_logged_for_whoever_asks_for_them(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, logger="wayfinder.run"), pytest.raises(dg.Failure), guarded("raw"):
+        raise ValueError("the reason")
+    assert "the reason" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.INFO, logger="wayfinder.run"), pytest.raises(dg.Failure), guarded("raw"):
+        raise ValueError("the reason")
+    assert caplog.text == ""
