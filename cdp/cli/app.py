@@ -42,8 +42,15 @@ def root(version: bool = typer.Option(False, "--version", help="Print the versio
         raise typer.Exit()
 
 
-def _unforeseen(error: Exception) -> int:
-    """One sentence for what no code of ours expected; messages of libraries can quote a record, so only its kind."""
+def _told(error: Exception) -> int:
+    """Tell a wrong call, or in one sentence what no code of ours expected, and return the exit code.
+
+    Messages of libraries can quote a record, so only the kind and place of an error is told.
+    """
+    show = getattr(error, "show", None)
+    if show is not None:
+        show()
+        return int(getattr(error, "exit_code", 2))
     logging.getLogger("wayfinder.cli").debug("unforeseen", exc_info=error)
     if tells_of_full_disk(error):
         note(f"cdp: {DISK_FULL}")
@@ -73,9 +80,5 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        show = getattr(error, "show", None)
-        if show is None:
-            return _unforeseen(error)
-        show()
-        return int(getattr(error, "exit_code", 2))
+        return _told(error)
     return result if isinstance(result, int) else 0
