@@ -52,10 +52,8 @@ def status(as_json: bool = Json) -> None:
         emit_json(facts)
         return
     say(f"{facts['profiles']:,} profiles from {facts['source_records']:,} source records")
-    table(
-        ("source", "received", "raw", "duplicates", "quarantined"),
-        [(name, *counts.values()) for name, counts in facts["raw"].items()],
-    )
+    counted = list(next(iter(facts["raw"].values())))
+    table(("source", *counted), [(name, *counts.values()) for name, counts in facts["raw"].items()])
     say()
     table(("stage", "people"), list(facts["stages"].items()))
     last = facts["last_run"]

@@ -25,6 +25,15 @@ def test_status_adds_up(demo_home: Home, demo_world: Path) -> None:
     assert set(status["stages"]) == {"awareness", "consideration", "decision", "use", "loyalty", "lapsed"}
 
 
+def test_status_for_people_tells_the_same(demo_home: Home) -> None:
+    status = demo_home.facts("status")
+    lines = [line.split() for line in demo_home.cdp("status").stdout.splitlines()]
+    for name, counts in status["raw"].items():
+        assert [name, *(f"{count:,}" for count in counts.values())] in lines
+    for stage, people in status["stages"].items():
+        assert [stage, f"{people:,}"] in lines
+
+
 def test_exactly_the_bad_rows_are_in_quarantine(demo_home: Home, demo_world: Path) -> None:
     with (demo_world / "truth" / "bad_rows.csv").open(newline="") as handle:
         bad = list(csv.DictReader(handle))
