@@ -18,6 +18,7 @@ from api.analysis import Analyst
 from api.auditing import AuditTrail
 from api.cursors import Cursors
 from api.health import endpoints as health
+from api.identity import endpoints as identity
 from api.journeys import endpoints as journeys
 from api.metrics import Metrics
 from api.middleware import Guard
@@ -73,7 +74,7 @@ def create_app(
         lifespan=lifespan,
     )
     problems.install(app)
-    for feature in (profiles, segments, journeys, admin, health):
+    for feature in (profiles, segments, journeys, identity, admin, health):
         app.include_router(feature.router())
     docs.install(app)
     app.add_middleware(Guard, metrics=metrics)

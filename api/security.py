@@ -100,4 +100,6 @@ _KEY = ApiKey()
 ProfilesReader = Annotated[Caller, Security(_KEY, scopes=["profiles:read"])]
 SegmentsReader = Annotated[Caller, Security(_KEY, scopes=["segments:read"])]
 JourneysReader = Annotated[Caller, Security(_KEY, scopes=["journeys:read"])]
+IdentityReader = Annotated[Caller, Security(_KEY, scopes=["identity:read"])]
+IdentityWriter = Annotated[Caller, Security(_KEY, scopes=["identity:write"])]
 Administrator = Annotated[Caller, Security(_KEY, scopes=["admin"])]

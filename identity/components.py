@@ -53,7 +53,7 @@ def grow_affected(connection: duckdb.DuckDBPyConnection, config: MatchConfig) ->
             with links as (
                 select record_a, record_b from identity.edges where weight >= {config.join_weight!r}
                 union all
-                select record_a, record_b from identity.decisions where active and kind = 'always'
+                select record_a, record_b from identity.decisions where kind = 'always'
             ),
             reached as (
                 select unnest([record_a, record_b]) as record_key from links
@@ -154,7 +154,7 @@ def _links(connection: duckdb.DuckDBPyConnection, kind: str) -> Array:
         from identity.decisions as d
         join wf_numbers as a on a.record_key = d.record_a
         join wf_numbers as b on b.record_key = d.record_b
-        where d.active and d.kind = ? and a.number <> b.number
+        where d.kind = ? and a.number <> b.number
         group by all order by all
         """,
         [kind],

@@ -2,22 +2,41 @@
 
 The pair is scored with the model in force exactly as in a run. Beside it stand the chain of edges that joins both in
 one profile, the merges that were refused between their profiles, and what people decided. The words name fields and
-levels of agreement, never values.
+levels of agreement, never values; those are what `side_by_side` is for. Everything is read from what is served.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import asdict, dataclass, field
-from heapq import heappop, heappush
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import duckdb
 
-from cdp.errors import NotFoundError
-from identity import matching, model_store
+from cdp.domain.decisions import StandingLink
+from cdp.errors import InputError, NotFoundError
+from identity import matching, model_store, relation, rulings
 from identity.config import PIPELINE, MatchConfig
+from identity.decisions import profile_of_record
 from identity.model import Model
+from identity.relation import Refusal, Ruling, Step
+
+# field → the column of the features that shows what a record says of it
+_SHOWN = {
+    "given": "given",
+    "middle": "middle",
+    "family": "family",
+    "suffix": "suffix",
+    "email": "mailbox",
+    "phone": "telephone",
+    "address": "address",
+    "postcode": "postcode",
+    "city": "city",
+    "birth": "birth",
+    "national_id": "national_id",
+}
 
 
 @dataclass(frozen=True)
@@ -32,18 +51,20 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Step:
-    """An edge on the way from one record to the other; a decision's link has probability 1."""
+class Compared:
+    """What two records say of one field, normalised as they are compared; None where a record does not say."""
 
-    record_a: str
-    record_b: str
-    probability: float
-    by: str
+    field: str
+    a: str | None
+    b: str | None
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Weights are log2 odds; `weight` weighs the stronger of the two alternatives to one person."""
+    """Weights are log2 odds; `weight` weighs the stronger of the two alternatives to one person.
+
+    `prediction` is the row of the matching engine that the weights were read from.
+    """
 
     record_a: str
     record_b: str
@@ -57,31 +78,40 @@ class Explanation:
     against_home: float
     parts: list[Part]
     path: list[Step]
-    refusals: list[dict[str, Any]]
-    decisions: list[dict[str, Any]]
-    model_version: str
+    refusals: list[Refusal]
+    decisions: list[Ruling]
+    model: Model
+    prediction: dict[str, Any]
     words: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """As `identity explain --json` prints it."""
-        return asdict(self)
+        shown = asdict(replace(self, prediction={}))
+        del shown["prediction"], shown["model"]
+        return {**shown, "model_version": self.model.version}
 
 
 def explain(
-    connection: duckdb.DuckDBPyConnection, record_a: str, record_b: str, *, config: MatchConfig = PIPELINE
+    served: duckdb.DuckDBPyConnection,
+    standing: Sequence[StandingLink],
+    record_a: str,
+    record_b: str,
+    *,
+    config: MatchConfig = PIPELINE,
 ) -> Explanation:
-    """Explain the relation of two records, named SOURCE:ID.
+    """Explain the relation of two records, named SOURCE:ID; `standing` are the decisions that hold.
 
-    NotFoundError for an unknown record, or before the first run.
+    NotFoundError for an unknown record, or when what is served holds no model.
     """
-    import math
-
-    model = model_store.active(connection)
+    _require_features(served)
+    model = model_store.active(served)
     if model is None:
         raise NotFoundError("There is no model yet: run `cdp run --from DIR` first.")
-    profiles = {record: _profile(connection, record) for record in (record_a, record_b)}
+    profiles = {record: profile_of_record(served, record) for record in (record_a, record_b)}
+    if record_a == record_b:
+        raise InputError("An explanation needs two different records.")
     first, second = sorted((record_a, record_b))
-    row = _scored(connection, first, second, model)
+    row = _scored(served, first, second, model)
     parts = _parts(row, model)
     start_home = math.log2(model.prior_same / model.prior_home)
     strangers = min(float(row["match_weight"]), matching.MOST)
@@ -99,24 +129,36 @@ def explain(
         against_strangers=strangers,
         against_home=home,
         parts=parts,
-        path=_path(connection, record_a, record_b, config) if profiles[record_a] == profiles[record_b] else [],
-        refusals=_refusals(connection, profiles[record_a], profiles[record_b]),
-        decisions=_decisions(connection, profiles[record_a], profiles[record_b]),
-        model_version=model.version,
+        path=relation.path(served, record_a, record_b, config) if profiles[record_a] == profiles[record_b] else [],
+        refusals=relation.refusals(served, profiles[record_a], profiles[record_b]),
+        decisions=relation.rulings_between(served, standing, profiles[record_a], profiles[record_b]),
+        model=model,
+        prediction=row,
     )
     told.words.extend(_in_words(told))
     return told
 
 
-def _profile(connection: duckdb.DuckDBPyConnection, record: str) -> str:
-    rows = connection.execute(
-        "select profile_id from identity.identity_map where source || ':' || source_record_id = ? "
-        "and source <> 'marketing'",
-        [record],
-    ).fetchall()
-    if not rows:
-        raise NotFoundError(f"There is no source record {record}; records are named SOURCE:ID.")
-    return str(rows[0][0])
+def side_by_side(served: duckdb.DuckDBPyConnection, record_a: str, record_b: str) -> list[Compared]:
+    """What two records say, field by field; fields of which neither says anything are left out. Personal data."""
+    _require_features(served)
+    for record in (record_a, record_b):
+        profile_of_record(served, record)
+    columns = ", ".join(_SHOWN.values())
+    rows = {
+        record: values
+        for record, *values in served.execute(
+            f"select record_key, {columns} from identity.state_features where record_key in (?, ?)",
+            [record_a, record_b],
+        ).fetchall()
+    }
+    compared = zip(_SHOWN, rows[record_a], rows[record_b], strict=True)
+    return [Compared(name, a, b) for name, a, b in compared if a is not None or b is not None]
+
+
+def _require_features(served: duckdb.DuckDBPyConnection) -> None:
+    if not rulings.is_there(served, "state_features"):
+        raise NotFoundError("What is served holds nothing to explain with: run `cdp run --from DIR` once.")
 
 
 def _scored(connection: duckdb.DuckDBPyConnection, first: str, second: str, model: Model) -> dict[str, Any]:
@@ -153,81 +195,6 @@ def _parts(row: dict[str, Any], model: Model) -> list[Part]:
     return sorted(parts, key=lambda part: (-abs(part.against_strangers + part.rarity), part.field))
 
 
-def _path(connection: duckdb.DuckDBPyConnection, start: str, end: str, config: MatchConfig) -> list[Step]:
-    """The chain of edges within the profile whose weakest link is strongest."""
-    if start == end:
-        return []
-    rows = connection.execute(
-        """
-        with members as (
-            select source || ':' || source_record_id as record_key from identity.identity_map
-            where profile_id = (
-                select profile_id from identity.identity_map where source || ':' || source_record_id = ?)
-        )
-        select record_a, record_b, probability, 'match' from identity.edges
-        where weight >= ? and record_a in (from members) and record_b in (from members)
-        union all
-        select record_a, record_b, 1.0, 'decision ' || decision_id from identity.decisions
-        where active and kind = 'always' and record_a in (from members) and record_b in (from members)
-        """,
-        [start, config.join_weight],
-    ).fetchall()
-    neighbours: dict[str, list[tuple[str, float, str]]] = defaultdict(list)
-    for a, b, probability, by in rows:
-        neighbours[a].append((b, probability, by))
-        neighbours[b].append((a, probability, by))
-    came: dict[str, Step | None] = {}
-    waiting: list[tuple[float, int, str, str, float, str]] = [(-1.0, 0, start, start, 1.0, "")]
-    while waiting:
-        weakest, length, record, origin, probability, by = heappop(waiting)
-        if record in came:
-            continue
-        came[record] = Step(origin, record, probability, by) if record != start else None
-        for other, strength, how in sorted(neighbours[record]):
-            if other not in came:
-                heappush(waiting, (max(weakest, -strength), length + 1, other, record, strength, how))
-    path: list[Step] = []
-    step = came.get(end)
-    while step is not None:
-        path.append(step)
-        step = came[step.record_a]
-    return path[::-1]
-
-
-def _refusals(connection: duckdb.DuckDBPyConnection, profile_a: str, profile_b: str) -> list[dict[str, Any]]:
-    """Merges refused between the two profiles, or, for one profile, between it and others."""
-    between = "a.profile_id <> b.profile_id and (a.profile_id = $1 or b.profile_id = $1) and $2 = $1"
-    rows = connection.execute(
-        f"""
-        with placed as (select source || ':' || source_record_id as record_key, profile_id from identity.identity_map)
-        select r.record_a, r.record_b, r.reason, r.probability
-        from identity.refusals as r
-        join placed as a on a.record_key = r.record_a join placed as b on b.record_key = r.record_b
-        where ({between}) or (a.profile_id = $1 and b.profile_id = $2 and $1 <> $2)
-           or (a.profile_id = $2 and b.profile_id = $1 and $1 <> $2)
-        order by r.probability desc, r.record_a, r.record_b limit 20
-        """,
-        [profile_a, profile_b],
-    ).fetchall()
-    return [dict(zip(("record_a", "record_b", "reason", "probability"), row, strict=True)) for row in rows]
-
-
-def _decisions(connection: duckdb.DuckDBPyConnection, profile_a: str, profile_b: str) -> list[dict[str, Any]]:
-    rows = connection.execute(
-        """
-        with placed as (
-            select source || ':' || source_record_id as record_key from identity.identity_map
-                where profile_id in ($1, $2)
-        )
-        select decision_id, kind, record_a, record_b, author from identity.decisions
-        where active and record_a in (from placed) and record_b in (from placed)
-        order by decision_id, kind, record_a, record_b
-        """,
-        [profile_a, profile_b],
-    ).fetchall()
-    return [dict(zip(("decision_id", "kind", "record_a", "record_b", "author"), row, strict=True)) for row in rows]
-
-
 def _in_words(told: Explanation) -> list[str]:
     words = [f"Before looking, two records are one person with odds of 1 to {2**-told.start_strangers:,.0f}."]
     for part in told.parts:
@@ -249,5 +216,11 @@ def _in_words(told: Explanation) -> list[str]:
             )
     else:
         words.append("They are in two profiles.")
-    words += [f"A merge was refused: {refusal['reason']}." for refusal in told.refusals[:3]]
+    refused = Counter(refusal.reason for refusal in told.refusals)
+    words += [f"Refused merges: {count} ({reason})." for reason, count in sorted(refused.items())]
+    by_decision = Counter((ruling.decision_id, ruling.kind, ruling.effective) for ruling in told.decisions)
+    words += [
+        f"People decided ({decision}, {effective}): {count} pair(s) of these records are {kind} one person."
+        for (decision, kind, effective), count in by_decision.items()
+    ]
     return words

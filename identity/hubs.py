@@ -1,7 +1,7 @@
 """Values that too many different people share: placeholder mails, shop phones, institutions.
 
-The list is learned from the data, kept in `identity.state_hubs` where it can be seen, and edited through
-`identity.hub_overrides` (`block` makes a value a hub, `allow` never lets it be one). A hub mail or phone says nothing
+The list is learned from the data, kept in `identity.state_hubs` where it can be seen, and edited by people: in
+`identity.hub_overrides`, `block` makes a value a hub and `allow` never lets it be one. A hub mail or phone says nothing
 about who a person is and is empty in blocking and in every comparison; a hub address stays as weak evidence.
 """
 
@@ -16,7 +16,7 @@ COLUMNS = {"email": "mailbox", "phone": "telephone", "address": "address"}
 
 
 def refresh(connection: duckdb.DuckDBPyConnection, config: MatchConfig) -> int:
-    """Judge anew every value held by a record of `wf_delta` (old and new versions), or overridden.
+    """Judge anew every value held by a record of `wf_delta` (old and new versions), or named in `wf_edited`.
 
     Writes `identity.state_hubs` and adds every record whose value became or ceased to be a hub to `wf_touched`.
     Returns the number of hubs known.
@@ -43,25 +43,6 @@ def refresh(connection: duckdb.DuckDBPyConnection, config: MatchConfig) -> int:
     return int(connection.execute("select count(*) from identity.state_hubs").fetchall()[0][0])
 
 
-def is_edited(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether an override was made or taken back that the list of hubs does not show yet."""
-    rows = connection.execute(
-        """
-        with decided as (
-            select kind, value, arg_max(action, "at") as action from identity.hub_overrides group by kind, value
-        )
-        select 1 from decided as d left join identity.state_hubs as h using (kind, value)
-        where (d.action = 'block' and h.origin is distinct from 'override')
-           or (d.action = 'allow' and h.kind is not null)
-        union all
-        select 1 from identity.state_hubs as h left join decided as d using (kind, value)
-        where h.origin = 'override' and d.kind is null
-        limit 1
-        """
-    ).fetchall()
-    return bool(rows)
-
-
 def _judge(connection: duckdb.DuckDBPyConnection, config: MatchConfig, kind: str, column: str) -> None:
     """`wf_judged`: value, names, records, action, is_hub, was_hub."""
     # An institution's address is told by its names; many records at one address may be one flat of loyal customers.
@@ -72,9 +53,7 @@ def _judge(connection: duckdb.DuckDBPyConnection, config: MatchConfig, kind: str
         with candidates as (
             select {column} as value from wf_delta where {column} is not null
             union
-            select value from identity.hub_overrides where kind = '{kind}'
-            union
-            select value from identity.state_hubs where kind = '{kind}' and origin = 'override'
+            select value from wf_edited where kind = '{kind}'
         ),
         counted as (
             select {column} as value, count(distinct name_signature) as names, count(*) as records
@@ -82,11 +61,7 @@ def _judge(connection: duckdb.DuckDBPyConnection, config: MatchConfig, kind: str
             where {column} in (select value from candidates)
             group by {column}
         ),
-        -- the last word on a value counts
-        decided as (
-            select value, arg_max(action, "at") as action from identity.hub_overrides
-                where kind = '{kind}' group by value
-        )
+        decided as (select value, action from identity.hub_overrides where kind = '{kind}')
         select
             value, coalesce(names, 0) as names, coalesce(records, 0) as records, action,
             coalesce(action = 'block', coalesce(names, 0) > {dict(config.hub_names)[kind]} or {crowded}) as is_hub,

@@ -180,7 +180,7 @@ def _refused(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         select count(*) from identity.refusals as r
         where not exists (
             select 1 from identity.decisions as d
-            where d.active and least(d.record_a, d.record_b) = least(r.record_a, r.record_b)
+            where least(d.record_a, d.record_b) = least(r.record_a, r.record_b)
               and greatest(d.record_a, d.record_b) = greatest(r.record_a, r.record_b)
         )
         """

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 
 import duckdb
 
+from cdp.domain.decisions import Rulings
 from identity import blocking, changes, components, hubs, matching, membership, model_store, rules
 from identity.config import MatchConfig
 from identity.membership import Run
 from identity.model import Model
+from identity.rulings import NONE, receive
 
 Progress = Callable[[str], None]
 
@@ -43,20 +45,22 @@ def resolve_records(
     config: MatchConfig,
     run: Run,
     *,
+    rulings: Rulings = NONE,
     progress: Progress | None = None,
     renew_model: bool = False,
     rebuild: bool = False,
 ) -> Outcome:
     """Resolve the table `records` (columns as in `intermediate.int_source_records`) into `identity.identity_map`.
 
-    Unchanged input does no matching and no model work. `renew_model` trains anew and scores everything again; `rebuild`
-    scores everything again with the model in force. Both keep profile ids.
+    `rulings` are all that people decided and that holds. Unchanged input does no matching and no model work.
+    `renew_model` trains anew and scores everything again; `rebuild` scores everything again with the model in force.
+    Both keep profile ids.
     """
     tell = progress or (lambda message: None)
     found = changes.detect(connection, records, config, rebuild=rebuild)
     model = model_store.active(connection)
     renew = renew_model or model is None or model_store.is_outgrown(model, found.records, config)
-    decided = decisions_changed(connection) or hubs.is_edited(connection)
+    decided = receive(connection, rulings)
     if not (found.arrived or found.deleted or decided or (renew_model and found.records)):
         return Outcome(found.records, 0, 0, 0, 0, model.version if model else "none")
     tell(f"identity: {found.arrived:,} records to match")
@@ -90,7 +94,6 @@ def settle(
     components.recluster(connection, model, config)
     tell(f"identity: {reclustered:,} records clustered")
     events = membership.assign(connection, run)
-    _remember_decisions(connection)
     return pairs, reclustered, events
 
 
@@ -150,29 +153,5 @@ def _prepare_keys(connection: duckdb.DuckDBPyConnection, limits: rules.Limits) -
         blocking.number_keys(connection, limits, only_near=False)
 
 
-def decisions_changed(connection: duckdb.DuckDBPyConnection) -> bool:
-    """`wf_decided`: records of decisions made or withdrawn since the last run."""
-    connection.execute(
-        """
-        create or replace temp table wf_decided as
-        with now_active as (select decision_id, record_a, record_b from identity.decisions where active),
-        difference as (
-            (select * from now_active except select * from identity.state_applied)
-            union all
-            (select * from identity.state_applied except select * from now_active)
-        )
-        select record_a as record_key from difference union select record_b from difference
-        """
-    )
-    return bool(connection.execute("select count(*) from wf_decided").fetchall()[0][0])
-
-
 def _affect_decided(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("insert into wf_affected select record_key from wf_decided")
-
-
-def _remember_decisions(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute("delete from identity.state_applied")
-    connection.execute(
-        "insert into identity.state_applied select decision_id, record_a, record_b from identity.decisions where active"
-    )

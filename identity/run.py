@@ -10,11 +10,13 @@ from datetime import datetime
 
 import duckdb
 
+from cdp.domain.decisions import Rulings
 from cdp.ids import digest
 from identity import model_drift, published, resolution, state
 from identity.config import PIPELINE, MatchConfig
 from identity.membership import Run
 from identity.resolution import Outcome, Progress
+from identity.rulings import NONE
 from identity.survivorship import GOLDEN_VERSION
 from identity.survivorship_rules import read_rules
 
@@ -36,6 +38,7 @@ class IdentityReport:
     arrived: int
     deleted: int
     pairs: int
+    reclustered: int
     model_version: str
     refusals: int
     hubs: int
@@ -50,14 +53,16 @@ def resolve(
     *,
     run_id: str,
     now: datetime,
+    rulings: Rulings = NONE,
     progress: Progress | None = None,
     config: MatchConfig = PIPELINE,
     renew_model: bool = False,
     rebuild: bool = False,
 ) -> IdentityReport:
-    """Bring the identity tables up to date with the intermediate ones; `now` is the data's now.
+    """Bring the identity tables up to date with the intermediate ones and with what people decided.
 
-    `renew_model` and `rebuild` are those of `resolution.resolve_records`.
+    `now` is the data's now, `rulings` are all that hold. `renew_model` and `rebuild` are those of
+    `resolution.resolve_records`.
     """
     run = Run(run_id, now)
     connection.execute("begin transaction")
@@ -65,7 +70,14 @@ def resolve(
         state.prepare(connection, config)
         connection.execute("create or replace temp table wf_profiles (profile_id VARCHAR)")
         outcome = resolution.resolve_records(
-            connection, RECORDS, config, run, progress=progress, renew_model=renew_model, rebuild=rebuild
+            connection,
+            RECORDS,
+            config,
+            run,
+            rulings=rulings,
+            progress=progress,
+            renew_model=renew_model,
+            rebuild=rebuild,
         )
         events, rewritten = dict(outcome.events), 0
         inputs, remembered = _fingerprints(connection), _remembered(connection)
@@ -124,6 +136,7 @@ def _report(
         arrived=outcome.arrived,
         deleted=outcome.deleted,
         pairs=outcome.pairs,
+        reclustered=outcome.reclustered,
         model_version=outcome.model_version,
         refusals=int(refusals),
         hubs=int(hubs),

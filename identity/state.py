@@ -33,13 +33,11 @@ create table if not exists identity.edges (
 create table if not exists identity.refusals (
     record_a VARCHAR, record_b VARCHAR, reason VARCHAR, probability DOUBLE);
 create table if not exists identity.decisions (
-    decision_id VARCHAR, kind VARCHAR, record_a VARCHAR, record_b VARCHAR, author VARCHAR, "at" TIMESTAMP, note VARCHAR,
-    active BOOLEAN);
+    decision_id VARCHAR, kind VARCHAR, record_a VARCHAR, record_b VARCHAR);
 """
 
 _REMEMBERED = """
-create table if not exists identity.hub_overrides (
-    kind VARCHAR, value VARCHAR, action VARCHAR, author VARCHAR, "at" TIMESTAMP);
+create table if not exists identity.hub_overrides (kind VARCHAR, value VARCHAR, action VARCHAR);
 create table if not exists identity.state_hubs (
     kind VARCHAR, value VARCHAR, names BIGINT, records BIGINT, origin VARCHAR);
 create table if not exists identity.state_crowded (rule VARCHAR, key UBIGINT);
@@ -49,7 +47,6 @@ create table if not exists identity.state_frequencies (
     model_version VARCHAR, field VARCHAR, value VARCHAR, frequency DOUBLE);
 create table if not exists identity.state_history (
     record_key VARCHAR, profile_id VARCHAR, from_seq BIGINT, to_seq BIGINT);
-create table if not exists identity.state_applied (decision_id VARCHAR, record_a VARCHAR, record_b VARCHAR);
 create table if not exists identity.state_attached (
     kind VARCHAR, key VARCHAR, profile_id VARCHAR, active BOOLEAN);
 create table if not exists identity.state_addresses (address VARCHAR, mailbox VARCHAR);

@@ -6,7 +6,8 @@
    one source that keeps a person once are known to be two people, which is what tells housemates from persons.
 3. The two priors, from the whole of the blocked pairs.
 
-All sampling is by hash of keys, so equal data give an equal model, whatever their order.
+All sampling is by hash of keys, so equal data give an equal model, whatever their order. Pairs that people decided
+about count with certainty.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import duckdb
 from identity import blocking
 from identity.comparisons import Comparison
 from identity.config import MatchConfig
+from identity.labels import mark_sample
 from identity.matching import Pairs, scored
 from identity.model import Model, Shares, ordered, prior_model, prior_shares
 from identity.rules import RULES, Limits
@@ -45,6 +47,7 @@ class Patterns:
 
     levels: Array
     forbidden: Array  # known to be two people
+    certain: Array  # known to be one person
     count: Array
 
 
@@ -65,10 +68,11 @@ def train(connection: duckdb.DuckDBPyConnection, config: MatchConfig, limits: Li
 
 
 def _sample(connection: duckdb.DuckDBPyConnection, config: MatchConfig, limits: Limits) -> None:
-    """`wf_training`: rule (-1 random), a, b (numbers of `wf_keyed`), forbidden, share of the rule's keys sampled."""
+    """`wf_training`: rule (-1 random), a, b (numbers of `wf_keyed`), forbidden, certain, share of the rule's keys."""
     unique = ", ".join(f"'{source}'" for source in config.unique_sources) or "''"
     connection.execute(
-        "create or replace temp table wf_training (rule INTEGER, a INTEGER, b INTEGER, forbidden BOOLEAN, share DOUBLE)"
+        "create or replace temp table wf_training "
+        "(rule INTEGER, a INTEGER, b INTEGER, forbidden BOOLEAN, certain BOOLEAN, share DOUBLE)"
     )
     blocking.refresh_keys(connection)
     blocking.number_keys(connection, limits, only_near=False)
@@ -89,12 +93,14 @@ def _sample(connection: duckdb.DuckDBPyConnection, config: MatchConfig, limits: 
             f"""
             insert into wf_training
             select
-                {place}, l.number, r.number, coalesce(l.source = r.source and l.source in ({unique}), false), {share!r}
+                {place}, l.number, r.number, coalesce(l.source = r.source and l.source in ({unique}), false), false,
+                {share!r}
             from wf_keys as l join wf_keys as r using (key)
             where l.number < r.number and hash(key, {config.seed}) % 1000000 < {share * 1_000_000!r}
             """
         )
     connection.execute("drop table if exists wf_keys")
+    mark_sample(connection, limits)
     _sample_random(connection, config)
 
 
@@ -116,7 +122,7 @@ def _sample_random(connection: duckdb.DuckDBPyConnection, config: MatchConfig) -
             select number, (place + step) % {max(records, 1)} as place
             from wf_shuffled cross join (select unnest(range(1, {steps + 1})) as step)
         )
-        select -1, f.number, s.number, false, 1
+        select -1, f.number, s.number, false, false, 1
         from followed as f join wf_shuffled as s using (place)
         where f.number <> s.number
         """
@@ -150,7 +156,7 @@ def _patterns(connection: duckdb.DuckDBPyConnection, model: Model) -> tuple[Patt
         def counted(where: str) -> Patterns:
             return _fetch(
                 scratched,
-                f"select {columns}, forbidden, count(*)::double from patterns where {where} group by all",
+                f"select {columns}, forbidden, certain, count(*)::double from patterns where {where} group by all",
                 names,
             )
 
@@ -159,9 +165,10 @@ def _patterns(connection: duckdb.DuckDBPyConnection, model: Model) -> tuple[Patt
         everything = _fetch(
             scratched,
             f"""
-            select {columns}, forbidden, sum(round(1 / chance, 6)::decimal(20, 6))::double from (
+            select {columns}, forbidden, certain, sum(round(1 / chance, 6)::decimal(20, 6))::double from (
                 select
-                    a, b, {columns}, any_value(forbidden) as forbidden, 1 - product(1 - share) as chance
+                    a, b, {columns}, any_value(forbidden) as forbidden, any_value(certain) as certain,
+                    1 - product(1 - share) as chance
                 from patterns where rule >= 0 group by a, b, {columns}
             ) group by all
             """,
@@ -176,7 +183,8 @@ def _fetch(scratched: duckdb.DuckDBPyConnection, sql: str, names: list[str]) -> 
 
     columns = list(scratched.execute(f"select * from ({sql}) order by all").fetchnumpy().values())
     levels = np.column_stack([np.asarray(column, dtype=np.int64) for column in columns[: len(names)]])
-    return Patterns(levels, np.asarray(columns[-2], dtype=bool), np.asarray(columns[-1], dtype=float))
+    forbidden, certain = (np.asarray(column, dtype=bool) for column in columns[-3:-1])
+    return Patterns(levels, forbidden, certain, np.asarray(columns[-1], dtype=float))
 
 
 def _learn_u(model: Model, random: Patterns) -> dict[str, Shares]:
@@ -248,7 +256,7 @@ def _responsibilities(
     mixture: Array,
     shares: tuple[dict[str, Array], dict[str, Array], dict[str, Array]],
 ) -> Array:
-    """Per pattern the probabilities of one person, housemates, strangers; the first is 0 where it is forbidden."""
+    """Per pattern the probabilities of one person, housemates, strangers; 0 where people or sources rule it out."""
     import numpy as np
 
     logs = np.tile(np.log(mixture), (len(patterns.count), 1))
@@ -260,6 +268,7 @@ def _responsibilities(
         for kind, values in enumerate(shares):
             logs[stated, kind] += np.log(values[comparison.name][levels[stated]])
     logs[patterns.forbidden, 0] = -np.inf
+    logs[patterns.certain, 1:] = -np.inf
     logs -= logs.max(axis=1, keepdims=True)
     odds = np.exp(logs)
     shares_of: Array = odds / odds.sum(axis=1, keepdims=True)

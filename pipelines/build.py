@@ -38,15 +38,10 @@ def build_definitions(
     Compiles the dbt manifest first when the project changed since the last time (some seconds).
     """
     apply_tool_environment(settings)
-    models = build_model_assets(manifest.ensure_manifest(settings))
-    marts = [key for definition in models for key in definition.keys if key.path[0] == "marts"]
-    assets = [
-        *build_raw_assets(),
-        *models,
-        *build_identity_assets(),
-        *build_publication_assets(marts),
-        *extra_assets,
-    ]
+    before, after = build_model_assets(manifest.ensure_manifest(settings))
+    marts = [key for models in (before, after) for key in models.keys if key.path[0] == "marts"]
+    from_identity = [*build_identity_assets(), after, *build_publication_assets(marts)]
+    assets = [*build_raw_assets(), before, *from_identity, *extra_assets]
     resources: dict[str, Any] = {
         "run": run_resource(settings, progress, account),
         "dbt": DbtCliResource(
@@ -61,7 +56,7 @@ def build_definitions(
     return dg.Definitions(
         assets=assets,
         asset_checks=[*build_contract_checks(), *build_freshness_checks(settings), *build_identity_checks(settings)],
-        jobs=[job],
+        jobs=[job, jobs.build_decisions_job(from_identity)],
         schedules=[jobs.build_schedule(job)],
         sensors=[jobs.build_inbox_sensor(job, settings)],
         resources=resources,

@@ -46,7 +46,7 @@ class StepReport:
 
 @dataclass
 class RunContext:
-    """One run of the pipeline."""
+    """One run of the pipeline; without a delivered folder it works on what has landed."""
 
     settings: Settings
     engine: DuckDBEngine
@@ -57,6 +57,10 @@ class RunContext:
     renew_model: bool = False
     progress: Progress = quiet
     steps: list[StepReport] = field(default_factory=list)
+
+    def has_done(self, name: str) -> bool:
+        """Whether a step ended well in this run."""
+        return any(report.step == name for report in self.steps)
 
     @contextmanager
     def step(self, name: str) -> Iterator[_StepTimer]:

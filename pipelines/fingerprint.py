@@ -1,49 +1,52 @@
 """Whether anything could come out differently than last time.
 
-The fingerprint covers what a run depends on: the loaded batches, the data's now, our code, rules and models. Equal
-fingerprints mean that a new run would publish what is already served, so none is started.
+The fingerprint covers what a run depends on, in three parts: what it works with (the loaded batches, our code, rules
+and models), the data's now, and what people decided. Equal fingerprints mean that a new run would publish what is
+already served, so none is started; when only the last two parts differ, nothing before identity can come out
+differently.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
+from cdp.domain.decisions import Rulings
 from cdp.settings import PROJECT_ROOT, Settings
 
 _PACKAGES = ("cdp", "pipelines", "identity", "segments", "expectations", "journeys", "dbt_project")
 _SUFFIXES = {".py", ".sql", ".yml", ".yaml", ".csv", ".json"}
+_SEPARATOR = "."
 
 
-def fingerprint(settings: Settings, connection: duckdb.DuckDBPyConnection, as_of: datetime) -> str:
-    """Hex SHA-256 over batches, now, decisions and project files.
+def fingerprint(
+    settings: Settings, connection: duckdb.DuckDBPyConnection, as_of: datetime, rulings: Rulings | None = None
+) -> str:
+    """Three hex SHA-256: of batches and project files, of now, and of `rulings`.
 
-    With `CDP_AS_OF` set, now counts to the microsecond; else to the day, so that a run without news is repeated once a
-    day and people lapse on time.
+    Without `rulings` those count that the last run carried out. With `CDP_AS_OF` set, now counts to the microsecond;
+    else to the day, so that a run without news is repeated once a day and people lapse on time.
     """
-    state = hashlib.sha256()
-    state.update((as_of.isoformat() if settings.as_of else as_of.date().isoformat()).encode())
-    for row in connection.execute(
+    batches = connection.execute(
         "select batch_seq, source, entity, file, sha256 from ops.batches order by batch_seq"
-    ).fetchall():
-        state.update(repr(row).encode())
-    state.update(decisions_digest(connection).encode())
-    state.update(project_digest().encode())
-    return state.hexdigest()
-
-
-def decisions_digest(connection: duckdb.DuckDBPyConnection) -> str:
-    """Digest of people's identity decisions, which change the outcome without any new data."""
-    found = connection.execute(
-        "select 1 from information_schema.tables where table_schema = 'identity' and table_name = 'decisions'"
     ).fetchall()
-    if not found:
-        return ""
-    rows = connection.execute("select decision_id, active from identity.decisions order by decision_id").fetchall()
-    return hashlib.sha256(repr(rows).encode()).hexdigest()
+    now = as_of.isoformat() if settings.as_of else as_of.date().isoformat()
+    decided = _of_rulings(rulings) if rulings is not None else _carried_out(connection)
+    return _SEPARATOR.join((_digest([*map(repr, batches), project_digest()]), _digest([now]), decided))
+
+
+def same_inputs(one: str, other: str) -> bool:
+    """Whether two fingerprints differ at most in now and in what people decided."""
+    return one.partition(_SEPARATOR)[0] == other.partition(_SEPARATOR)[0]
+
+
+def with_inputs_of(old: str, new: str) -> str:
+    """The second fingerprint, with the inputs of the first."""
+    return old.partition(_SEPARATOR)[0] + _SEPARATOR + new.partition(_SEPARATOR)[2]
 
 
 def project_digest() -> str:
@@ -52,6 +55,29 @@ def project_digest() -> str:
     for path in _project_files():
         state.update(str(path.relative_to(PROJECT_ROOT)).encode())
         state.update(hashlib.sha256(path.read_bytes()).digest())
+    return state.hexdigest()
+
+
+def _of_rulings(rulings: Rulings) -> str:
+    edits = [(str(edit.kind), edit.value, str(edit.action)) for edit in rulings.hub_edits]
+    return _of_decided([(link.decision_id, link.kind, link.record_a, link.record_b) for link in rulings.links], edits)
+
+
+def _carried_out(connection: duckdb.DuckDBPyConnection) -> str:
+    from identity import rulings
+
+    links = [(link.decision_id, link.kind, link.record_a, link.record_b) for link in rulings.carried_out(connection)]
+    return _of_decided(links, rulings.edits_carried_out(connection))
+
+
+def _of_decided(links: Iterable[tuple[str, ...]], edits: Iterable[tuple[str, ...]]) -> str:
+    return _digest([*map(repr, sorted(links)), *map(repr, sorted(edits))])
+
+
+def _digest(parts: Iterable[str]) -> str:
+    state = hashlib.sha256()
+    for part in parts:
+        state.update(part.encode())
     return state.hexdigest()
 
 

@@ -1,8 +1,11 @@
-"""When the pipeline runs: the whole graph as one job, every night, and whenever the inbox changes."""
+"""When the pipeline runs: the whole graph as one job, every night, and whenever the inbox changes.
+
+A second job begins at identity: it carries out what people decided when nothing else is new.
+"""
 
 # No postponed annotations here: Dagster reads the type of `context` when the function is decorated.
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import dagster as dg
 from cdp.settings import Settings
 
 JOB = "whole_pipeline"
+DECISIONS_JOB = "apply_decisions"
 
 # What `define_asset_job` returns; Dagster does not export its name.
 Job = Any
@@ -22,6 +26,15 @@ def build_job() -> Job:
         JOB,
         selection=dg.AssetSelection.all(),
         description="From delivered files to what is served.",
+    )
+
+
+def build_decisions_job(assets: Sequence[dg.AssetsDefinition]) -> Job:
+    """The definitions of identity and of all that follows from it."""
+    return dg.define_asset_job(
+        DECISIONS_JOB,
+        selection=dg.AssetSelection.assets(*assets),
+        description="From what people decided about identity to what is served.",
     )
 
 

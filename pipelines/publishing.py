@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, cast
 import duckdb
 
 from cdp.errors import CheckFailed
-from cdp.store.base import IdentifierRow, ProfileDocument, Publication, Redirect, SegmentRow, Status
+from cdp.store.base import IdentifierRow, ProfileDocument, Publication, Redirect, SegmentRow, Status, Store
 from pipelines.context import RunContext
-from pipelines.fingerprint import fingerprint
+from pipelines.fingerprint import fingerprint, with_inputs_of
 from pipelines.preview import remember_project
 
 if TYPE_CHECKING:
@@ -83,10 +83,8 @@ def publish(run: RunContext) -> PublishedReport:
             step.detail = f"({len(evaluation.segments)} segments)"
         with run.step("publish") as step, open_store(run.settings.database_url) as store:
             counts = _counts(connection)
-            with run.engine.writer() as warehouse:
-                mark = fingerprint(run.settings, warehouse, run.as_of)
             store.publish(
-                Publication(run.run_id, path.name, run.as_of, counts, mark),
+                Publication(run.run_id, path.name, run.as_of, counts, _mark(run, store)),
                 profiles=_documents(connection),
                 identifiers=_identifiers(connection),
                 redirects=_redirects(connection),
@@ -99,6 +97,14 @@ def publish(run: RunContext) -> PublishedReport:
             remember_project(run.settings)
             step.rows, step.detail = counts["profiles"], "(profiles)"
     return PublishedReport(counts)
+
+
+def _mark(run: RunContext, store: Store) -> str:
+    """The fingerprint of this run; one that began at identity still rests on the inputs of the run before."""
+    with run.engine.writer() as warehouse:
+        mark = fingerprint(run.settings, warehouse, run.as_of)
+    current = store.current_publication()
+    return mark if run.has_done("staging") or current is None else with_inputs_of(current.fingerprint, mark)
 
 
 def _batches(connection: duckdb.DuckDBPyConnection, sql: str) -> Iterator[tuple[str, ...]]:

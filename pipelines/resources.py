@@ -1,7 +1,7 @@
 """Dagster resources: the run's context and the dbt command line.
 
 The context resource lives as long as a run: it holds the writer lock and says what every step shares. Its options can
-be set on the launch pad of the Dagster page; `cdp run` passes the same.
+be set on the launch pad of the Dagster page; `cdp run` passes the same ones.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from pipelines.jobs import inbox_state
 
 CONFIG = {
     "delivered": dg.Field(str, default_value="", description="Folder with new files; empty means the inbox."),
+    "deliver": dg.Field(bool, default_value=True, description="Look for new files; else work on what has landed."),
     "full_refresh": dg.Field(bool, default_value=False, description="Rebuild everything from raw."),
-    "renew_model": dg.Field(bool, default_value=False, description="Train the matching model anew."),
+    "renew_model": dg.Field(bool, default_value=False, description="Train the matching model anew, with decisions."),
 }
 
 
@@ -37,6 +38,8 @@ def run_resource(
     def start(context: dg.InitResourceContext) -> Iterator[RunContext]:
         config: dict[str, Any] = context.resource_config or {}
         delivered = Path(config["delivered"]) if config.get("delivered") else filled_inbox(settings)
+        if not config.get("deliver", True):
+            delivered = None
         # Sorts by time, as snapshots are pruned by name, and still leads to the run on the Dagster page.
         run_id = f"{new_run_id()[:-7]}-{context.run.run_id[:8] if context.run else 'unlaunched'}"
         apply_tool_environment(settings)

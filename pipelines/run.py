@@ -10,16 +10,17 @@ import io
 import sys
 from contextlib import redirect_stderr
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from cdp.clock import stopwatch
 from cdp.engine.duckdb import open_engine
-from cdp.errors import DISK_FULL, CdpError, CheckFailed, ResourceError, tells_of_full_disk
+from cdp.errors import DISK_FULL, CdpError, CheckFailed, InputError, ResourceError, tells_of_full_disk
 from cdp.settings import PROJECT_ROOT, Settings, apply_tool_environment
 from pipelines.context import Progress, StepReport, quiet, require_room, wait_until_free
 from pipelines.erasing.requests import finish_interrupted
-from pipelines.fingerprint import fingerprint
+from pipelines.fingerprint import fingerprint, same_inputs
 from pipelines.lock import writer_lock
 
 
@@ -34,14 +35,15 @@ class RunReport:
 
 def run_pipeline(
     settings: Settings,
-    delivered: Path,
+    delivered: Path | None,
     *,
     full_refresh: bool = False,
     renew_model: bool = False,
     progress: Progress = quiet,
 ) -> RunReport:
-    """Run everything from the delivered folder to the publication.
+    """Run everything from the delivered folder to the publication; without one, from what has landed.
 
+    When nothing was delivered and only what people decided or the data's now is new, the run begins at identity.
     `full_refresh` rebuilds all from raw, `renew_model` trains the matching model anew; both keep profile ids.
 
     Raises a CdpError with one sentence on failure; what was served before is served on. A second call in another
@@ -50,14 +52,33 @@ def run_pipeline(
     started = stopwatch()
     with writer_lock(settings.writer_lock):
         finish_interrupted(settings, progress)
-        if not (full_refresh or renew_model) and _nothing_new(settings, delivered, progress):
-            return RunReport(changed=False, seconds=round(stopwatch() - started, 2))
-        asked = {"full_refresh": full_refresh, "renew_model": renew_model}
-        steps = _execute(settings, delivered, asked, progress)
+        news = News.EVERYTHING if full_refresh else _news(settings, delivered, progress)
+        if news is News.NOTHING:
+            if not renew_model:
+                return RunReport(changed=False, seconds=round(stopwatch() - started, 2))
+            news = News.DECISIONS
+        if delivered is not None:
+            # The whole job also judges how fresh the sources are.
+            news = News.EVERYTHING
+        options = {
+            "delivered": str(delivered or ""),
+            "deliver": delivered is not None,
+            "full_refresh": full_refresh,
+            "renew_model": renew_model,
+        }
+        steps = _execute(settings, news, options, progress)
     return RunReport(changed=True, seconds=round(stopwatch() - started, 2), steps=steps)
 
 
-def _nothing_new(settings: Settings, delivered: Path, progress: Progress) -> bool:
+class News(Enum):
+    """What is new since the current publication: `DECISIONS` stands for what people decided and for now."""
+
+    NOTHING = "nothing"
+    DECISIONS = "decisions"
+    EVERYTHING = "everything"
+
+
+def _news(settings: Settings, delivered: Path | None, progress: Progress) -> News:
     from cdp.store import open_store
     from pipelines.ingest import landing, tables
 
@@ -65,17 +86,23 @@ def _nothing_new(settings: Settings, delivered: Path, progress: Progress) -> boo
     wait_until_free(engine, progress)
     with engine.writer() as connection:
         tables.ensure(connection)
-    if landing.land(settings, delivered):
-        return False
+    if landing.land(settings, delivered) if delivered else landing.waiting(settings):
+        return News.EVERYTHING
     with open_store(settings.database_url) as store:
         current = store.current_publication()
-    if current is None or not (settings.serving / current.snapshot_file).exists():
-        return False
+        rulings = store.decisions.rulings()
     with engine.writer() as connection:
-        return fingerprint(settings, connection, settings.clock.now()) == current.fingerprint
+        if delivered is None and not connection.execute("select 1 from ops.batches limit 1").fetchall():
+            raise InputError("Nothing was delivered yet: use `cdp run --from DIR`.")
+        if current is None or not (settings.serving / current.snapshot_file).exists():
+            return News.EVERYTHING
+        mark = fingerprint(settings, connection, settings.clock.now(), rulings)
+    if mark == current.fingerprint:
+        return News.NOTHING
+    return News.DECISIONS if same_inputs(mark, current.fingerprint) else News.EVERYTHING
 
 
-def _execute(settings: Settings, delivered: Path, asked: dict[str, bool], progress: Progress) -> list[StepReport]:
+def _execute(settings: Settings, news: News, options: dict[str, Any], progress: Progress) -> list[StepReport]:
     require_room(settings)
     apply_tool_environment(settings)
     prepare_dagster_home(settings)
@@ -83,7 +110,7 @@ def _execute(settings: Settings, delivered: Path, asked: dict[str, bool], progre
     import dagster as dg
 
     from pipelines.build import build_definitions
-    from pipelines.jobs import JOB
+    from pipelines.jobs import DECISIONS_JOB, JOB
 
     account: list[StepReport] = []
     said = sys.stderr
@@ -94,9 +121,10 @@ def _execute(settings: Settings, delivered: Path, asked: dict[str, bool], progre
 
     definitions = build_definitions(settings, progress=tell, account=account)
     config: dict[str, Any] = {
-        "resources": {"run": {"config": {"delivered": str(delivered), **asked}}},
+        "resources": {"run": {"config": options}},
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
     }
+    job = definitions.resolve_job_def(DECISIONS_JOB if news is News.DECISIONS else JOB)
     try:
         # When Dagster cannot write its event log it says so on stderr, with whole statements, once for each event.
         with (
@@ -104,7 +132,7 @@ def _execute(settings: Settings, delivered: Path, asked: dict[str, bool], progre
             dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance,
         ):
             _close_interrupted_runs(instance)
-            definitions.resolve_job_def(JOB).execute_in_process(run_config=config, instance=instance)
+            job.execute_in_process(run_config=config, instance=instance)
     except Exception as error:
         raise _sentence(error) from error
     return account

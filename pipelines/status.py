@@ -14,6 +14,8 @@ from cdp.engine.duckdb import open_engine
 from cdp.errors import InputError, NotFoundError
 from cdp.settings import Settings
 
+MOST_DECISIONS = 100_000
+
 
 def read_status(settings: Settings) -> dict[str, Any]:
     """Profiles, source records, the cumulative row ledger per entity, people per stage, the last publication."""
@@ -97,10 +99,15 @@ def identity_models(settings: Settings) -> dict[str, Any]:
 
 
 def evaluate_identity(settings: Settings, truth: Path | None) -> dict[str, Any]:
-    """Identity quality against a truth file, or without one."""
-    from identity import evaluation
+    """Identity quality against a truth file, or without one, and against what people decided."""
+    from cdp.store import open_store
+    from identity import evaluation, labels
 
+    with open_store(settings.database_url) as store:
+        decided = store.decisions.listed(active_only=True, limit=MOST_DECISIONS)
     with open_engine(settings).reader() as connection:
         if truth is None:
-            return evaluation.quality_without_truth(connection, settings.identity_limits)
-        return evaluation.evaluate_warehouse(connection, truth).to_json()
+            measured = evaluation.quality_without_truth(connection, settings.identity_limits)
+        else:
+            measured = evaluation.evaluate_warehouse(connection, truth).to_json()
+        return {**measured, "decisions": labels.agreement(connection, decided)}

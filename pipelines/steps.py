@@ -51,14 +51,18 @@ def load(run: RunContext) -> LoadReport:
 
 
 def resolve_identity(run: RunContext) -> IdentityReport:
-    """Find out which source records are one person; only what changed is matched again."""
+    """Find out which source records are one person; only what changed, or was decided, is matched again."""
+    from cdp.store import open_store
     from identity import run as identity_run
 
+    with open_store(run.settings.database_url) as store:
+        rulings = store.decisions.rulings()
     with run.step("identity") as step, run.engine.writer() as connection:
         report = identity_run.resolve(
             connection,
             run_id=run.run_id,
             now=run.as_of,
+            rulings=rulings,
             progress=run.progress,
             renew_model=run.renew_model,
             rebuild=run.full_refresh,

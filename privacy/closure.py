@@ -219,7 +219,7 @@ def _grow(connection: duckdb.DuckDBPyConnection, join_weight: float) -> None:
             where weight >= {join_weight!r} and not name_only
                 and record_a in (select record_key from c_members) and record_b in (select record_key from c_members)
             union
-            select record_a, record_b from identity.decisions where active and kind = 'always'
+            select record_a, record_b from identity.decisions where kind = 'always'
         ),
         either as (select a, b from links union select b, a from links),
         reached (subject, record_key) as (

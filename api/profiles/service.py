@@ -34,11 +34,24 @@ async def living(services: Services, profile_id: str, suffix: str = "") -> Store
     found = await services.reader.get_profile(profile_id)
     if found is None:
         raise NotFoundError("There is no profile with this id.")
-    if found.merged_into is not None:
-        raise ProfileMoved(found.merged_into, f"/v1/profiles/{found.merged_into}{suffix}")
-    if found.status != "living":
-        raise ProfileGone(f"This profile was {found.status}; its id will not be used again.")
+    heir = await _heir(services, found)
+    if heir.status != "living":
+        raise ProfileGone(f"This profile was {heir.status}; its id will not be used again.")
+    if heir is not found:
+        raise ProfileMoved(heir.profile_id, f"/v1/profiles/{heir.profile_id}{suffix}")
     return found
+
+
+async def _heir(services: Services, profile: StoredProfile) -> StoredProfile:
+    """Where a profile lives on: merges may follow one another."""
+    seen = {profile.profile_id}
+    while profile.merged_into is not None and profile.merged_into not in seen:
+        following = await services.reader.get_profile(profile.merged_into)
+        if following is None:
+            break
+        seen.add(following.profile_id)
+        profile = following
+    return profile
 
 
 async def document(services: Services, caller: Caller, profile_id: str) -> bytes:

@@ -24,12 +24,14 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    delivered: Path = typer.Option(..., "--from", help="Folder with the delivered files."),
+    delivered: Path | None = typer.Option(None, "--from", help="Folder with the delivered files."),
     full_refresh: bool = typer.Option(False, "--full-refresh", help="Rebuild everything from raw."),
-    renew_model: bool = typer.Option(False, "--renew-model", help="Train the matching model anew; ids stay."),
+    renew_model: bool = typer.Option(
+        False, "--renew-model", help="Train the matching model anew, with what people decided; ids stay."
+    ),
     as_json: bool = Json,
 ) -> None:
-    """Run the whole pipeline on a delivered folder."""
+    """Run the whole pipeline on a delivered folder; without one, on what has landed and on what people decided."""
     from pipelines.run import run_pipeline
 
     report = run_pipeline(load_settings(), delivered, full_refresh=full_refresh, renew_model=renew_model, progress=note)

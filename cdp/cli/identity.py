@@ -6,12 +6,14 @@ from pathlib import Path
 
 import typer
 
+from cdp.cli import people
 from cdp.cli.data import Json
-from cdp.cli.identity_quality import show_models, show_quality, show_scores
+from cdp.cli.identity_quality import show_agreement, show_models, show_quality, show_scores
 from cdp.cli.output import emit_json, note, say
 from cdp.cli.state import load_settings
 
 app = typer.Typer(help="Which source records are one person.", no_args_is_help=True)
+people.register(app)
 
 
 @app.command("evaluate")
@@ -28,6 +30,7 @@ def evaluate(
         return
     show = show_scores if truth else show_quality
     show(result)
+    show_agreement(result["decisions"])
 
 
 @app.command("models")

@@ -80,6 +80,15 @@ def show_models(found: dict[str, Any]) -> None:
     )
 
 
+def show_agreement(found: dict[str, Any]) -> None:
+    """How far the model alone agrees with what people decided."""
+    if found["labels"]:
+        say(
+            f"{found['decisions']:,} decision(s) hold with {found['labels']:,} pairs; the model alone agrees on "
+            f"{found['agreement']:.0%}, {found['carried_out']:,} are carried out"
+        )
+
+
 def _word(verdict: dict[str, Any]) -> str:
     if verdict["passed"]:
         return "ok"

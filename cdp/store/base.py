@@ -10,9 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from cdp.errors import ResourceError
+
+if TYPE_CHECKING:
+    from cdp.store.decisions import DecisionLog
 
 Status = Literal["living", "merged", "split", "retired"]
 STATUSES: tuple[Status, ...] = ("living", "merged", "split", "retired")
@@ -175,6 +178,11 @@ class Store(Protocol):
     """The operational and serving store, synchronous. Use it as a context manager or call `close`."""
 
     url: str
+
+    @property
+    def decisions(self) -> DecisionLog:
+        """What people decided about identity."""
+        ...
 
     def __enter__(self) -> Self: ...
 

@@ -25,6 +25,8 @@ from cdp.store.sqlite import SqliteBackend
 
 _BATCH = 500
 _TABLES = ("memberships", "membership_changes", "identifiers", "profiles")
+# What people decided about the erased goes through `DecisionLog.forget`.
+_DECISIONS = ("identity_decision_links", "identity_withdrawals", "identity_decisions", "identity_hub_edits")
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def _truncate(engine: sa.Engine) -> str | None:
 def _vacuum(engine: sa.Engine) -> str | None:
     """Rewrite and analyse; the write-ahead log is moved on where the role may."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for table in _TABLES:
+        for table in (*_TABLES, *_DECISIONS):
             connection.exec_driver_sql(f"vacuum full {table}")
             connection.exec_driver_sql(f"analyze {table}")
         try:

@@ -20,6 +20,8 @@ SCOPES: dict[str, str] = {
     "pii:read": "see personal data unmasked",
     "segments:read": "list segments and their members",
     "journeys:read": "read journey maps",
+    "identity:read": "see the review queue, decisions and explanations, with personal data masked",
+    "identity:write": "decide who is who, and withdraw decisions",
     "metrics:read": "read the server's metrics from another machine",
     "admin": "see and revoke API keys, read the audit log",
 }

@@ -33,6 +33,7 @@ from cdp.store.base import (
     StoredIdentifier,
     StoredProfile,
 )
+from cdp.store.memory_decisions import InMemoryDecisions
 from cdp.store.publishing import content_hash, document_text
 from cdp.store.statements import value_key
 
@@ -59,6 +60,7 @@ class InMemoryStore:
 
     def __init__(self) -> None:
         self._now = _Published()
+        self.decisions = InMemoryDecisions()
         self._keys: dict[str, ApiKey] = {}
         self._audit: list[AuditRow] = []
         self._secrets: dict[str, bytes] = {}

@@ -52,4 +52,16 @@ TABLES: dict[str, Declared] = {
         none="seq entry_id action detail previous_hash hash",
     ),
     "secrets": _table(none="name value"),
+    "identity_decisions": _table(
+        about="What people decided about identity; a decision goes with the last of its links.",
+        staff="author at note",
+        none="seq decision_id kind",
+    ),
+    "identity_decision_links": _table(
+        "record_key", "record_a", "record_b", key="record_a record_b", none="decision_id kind"
+    ),
+    "identity_withdrawals": _table(staff="author at note", none="decision_id"),
+    "identity_hub_edits": _table(
+        "value", "kind", "value", contact="value", staff="author at note", none="seq kind action"
+    ),
 }  # fmt: skip

@@ -29,16 +29,23 @@ from cdp.errors import (
 
 POINTER = "current.json"
 
-# The identity tables that readers need; the rest of the schema is bookkeeping.
-IDENTITY_TABLES = (
-    "identity_map",
-    "device_map",
-    "profiles",
-    "identifiers",
-    "identity_events",
-    "edges",
-    "refusals",
-)
+# The identity tables that readers need, and which of their rows: who is who, and what explaining it takes. The rest of
+# the schema is bookkeeping.
+_ACTIVE = "select model_version from warehouse.identity.state_models where active"
+IDENTITY_TABLES = {
+    "identity_map": "",
+    "device_map": "",
+    "profiles": "",
+    "identifiers": "",
+    "identity_events": "",
+    "edges": "",
+    "refusals": "",
+    "decisions": "",
+    "state_features": "",
+    "state_hubs": "",
+    "state_models": "where active",
+    "state_frequencies": f"where model_version in ({_ACTIVE})",
+}
 
 LEFTOVERS = ("snapshot-*.part", "snapshot-*.part.wal", "snapshot-*.spill")
 
@@ -180,7 +187,8 @@ def _copy(connection: duckdb.DuckDBPyConnection) -> None:
             order = [name for name in ORDER if name in names]
             clause = f" order by {', '.join(order)}" if "profile_id" in order else ""
             name = f'{schema}."{table}"'
-            connection.execute(f"create table {name} as select * from warehouse.{name}{clause}")
+            rows = IDENTITY_TABLES.get(table, "") if schema == "identity" else ""
+            connection.execute(f"create table {name} as select * from warehouse.{name} {rows}{clause}")
 
 
 def _told(error: duckdb.IOException) -> Exception:

@@ -32,6 +32,7 @@ from cdp.store.base import (
     StoredIdentifier,
     StoredProfile,
 )
+from cdp.store.decisions import SqlDecisions
 from cdp.store.faults import constraint_told, told
 from cdp.store.postgres import PostgresBackend
 from cdp.store.publishing import Backend, Publisher
@@ -46,6 +47,7 @@ class SqlStore:
         self.url = url
         self._backend = backend
         self._engine = backend.engine()
+        self.decisions = SqlDecisions(self._engine, backend, self._writing, self._rows)
 
     @classmethod
     def open(cls, url: str) -> Self:

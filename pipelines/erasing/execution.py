@@ -1,4 +1,4 @@
-"""Carries one erasure out: plan, suppress, landing, warehouse, publication, files, settle, verify, receipt.
+"""Carries one erasure out: plan, suppress, landing, warehouse, decisions, publication, files, settle, verify, receipt.
 
 Each step can be repeated and is ticked off in the encrypted plan, so a kill anywhere is resumed where it was. All of it
 happens under the writer lock. The receipt is named by the request: there is one, however often it was resumed.
@@ -59,6 +59,7 @@ class Execution:
             "suppress": self._suppress,
             "landing": self._landing,
             "warehouse": self._warehouse,
+            "decisions": self._decisions,
             "publication": self._publication,
             "files": self._files,
             "settle": self._settle,
@@ -151,6 +152,13 @@ class Execution:
                 [batch, source, entity, -raw, -quarantined, raw + quarantined, now],
             )
         connection.execute("insert into new.ops.erasures values (?, ?, ?)", [self.done["seq"], self.work.request, now])
+
+    def _decisions(self) -> int:
+        """What people decided about the erased: links that name their records, edits about their values."""
+        records = [record for one in self.closures for record in one.records]
+        values = [value for one in self.closures for value in (*one.mailboxes, *one.phones)]
+        with open_store(self.settings.database_url) as store:
+            return store.decisions.forget(records, values)
 
     def _publication(self) -> dict[str, Any]:
         """Snapshot and store without the people, at one moment; former snapshots are removed."""
@@ -296,6 +304,7 @@ def _lines(done: dict[str, Any], control: dict[str, Any], residual: dict[str, An
     matched = {f"warehouse:{table}": rows for table, rows in done["warehouse"]["rows"].items()}
     matched |= {f"snapshots:{table}": rows for table, rows in done["publication"]["snapshot"].items()}
     matched |= {f"store:{table}": rows for table, rows in done["publication"]["store"].items()}
+    matched |= {"store:identity_decision_links": done["decisions"]}
     matched |= {"landing": done["landing"].get("rows", 0), **done["files"]}
     left = done["verify"]["left"]
     lines = []

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.conftest import postgres_server, postgres_url  # noqa: F401  (the same server for both suites)
 from tests.support.home import Home
 
 PEOPLE = 400

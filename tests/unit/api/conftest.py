@@ -60,6 +60,7 @@ def publish_world(store: Store, serving: Path, *, run: str = "run-1", people: in
     source = serving.parent / f"warehouse-{run}.duckdb"
     with duckdb.connect(str(source)) as connection:
         build_marts(connection, people)
+        build_identity(connection)
     path = snapshots.write_snapshot(source, serving, run)
     source.unlink()
     documents = {number: {"profile_id": profile_id(number), "traits": {}} for number in range(2, people + 1)}
@@ -135,6 +136,32 @@ def build_marts(connection: duckdb.DuckDBPyConnection, people: int) -> None:
             0 as tickets, 0 as slow_tickets, 0 as satisfaction_good, 0 as satisfaction_bad, 0 as emails_clicked,
             'decision' as current_stage, timestamp '2025-06-11' as stage_since
         from person
+        """
+    )
+
+
+def build_identity(connection: duckdb.DuckDBPyConnection) -> None:
+    """Identity beside the marts: each person has a record in sales and one of the web, some pairs are in doubt."""
+    connection.execute(
+        """
+        create table identity.identity_map as
+        select source, source || n as source_record_id, profile_id, 0.9 as confidence, false as provisional
+        from person, (values ('sales'), ('web')) s(source);
+        create table identity.profiles as
+        select profile_id, n as created_seq, 'living' as status, null::varchar as merged_into, 'run-1' as created_run
+        from person;
+        create table identity.identity_events as
+        select n as seq, 'run-1' as run_id, 'created' as kind, profile_id, '[]' as others, 'first seen' as reason,
+            timestamp '2026-01-01' as "at" from person;
+        create table identity.edges as
+        select 'sales:sales' || n as record_a, 'web:web' || n + 1 as record_b, 0.0 as weight, 0.5 as probability,
+            false as name_only, 'm' as model_version from person where n % 2 = 1 and n < 20;
+        create table identity.refusals as
+        select 'sales:sales' || n as record_a, 'sales:sales' || n + 1 as record_b, 'size cap' as reason,
+            0.9 as probability from person where n % 2 = 0 and n < 20;
+        create table identity.decisions (decision_id varchar, kind varchar, record_a varchar, record_b varchar);
+        -- the id that the description of the API gives as its example
+        insert into identity.profiles values ('0b6f1c1e-6f0a-4b8e-9a51-6f2a1f0c7d11', 0, 'living', null, 'run-1')
         """
     )
 

@@ -11,6 +11,9 @@ from typing import Any
 import duckdb
 import pytest
 
+from cdp.domain.decisions import Author, HubAction, HubEdit, HubKind, LinkKind, Rulings, StandingLink
+from cdp.store.decisions import DecisionLog
+from cdp.store.memory_decisions import InMemoryDecisions
 from identity import run
 from identity.config import PIPELINE, MatchConfig
 from identity.run import IdentityReport
@@ -94,6 +97,9 @@ class Shop:
     connection: duckdb.DuckDBPyConnection
     config: MatchConfig = PIPELINE
     runs: int = field(default=0)
+    links: dict[str, StandingLink] = field(default_factory=dict)
+    edits: dict[tuple[HubKind, str], HubAction] = field(default_factory=dict)
+    log: DecisionLog = field(default_factory=InMemoryDecisions)
 
     def add(self, source: str, record_id: str, **values: str) -> str:
         """Add or replace a record; returns its key."""
@@ -115,7 +121,19 @@ class Shop:
 
     def resolve(self, **options: Any) -> IdentityReport:
         self.runs += 1
-        return run.resolve(self.connection, run_id=f"run-{self.runs:03}", now=NOW, config=self.config, **options)
+        return run.resolve(
+            self.connection,
+            run_id=f"run-{self.runs:03}",
+            now=NOW,
+            rulings=self.rulings(),
+            config=self.config,
+            **options,
+        )
+
+    def rulings(self) -> Rulings:
+        """What was decided through the log, and what `decide` and `edit` say without its checks."""
+        edits = [HubEdit(kind, value, action, Author("tester", NOW)) for (kind, value), action in self.edits.items()]
+        return Rulings((*self.log.rulings().links, *self.links.values()), (*self.log.rulings().hub_edits, *edits))
 
     def profile(self, key: str) -> str:
         rows = self.rows(
@@ -135,13 +153,17 @@ class Shop:
         """Record key → profile."""
         return dict(self.rows("select source || ':' || source_record_id, profile_id from identity.identity_map"))
 
-    def decide(self, kind: str, a: str, b: str, decision: str = "d1", active: bool = True) -> None:
-        """Write a decision as the decisions module does, without its checks."""
-        self.connection.execute("delete from identity.decisions where decision_id = ?", [decision])
-        self.connection.execute(
-            "insert into identity.decisions values (?, ?, ?, ?, 'tester', ?, null, ?)",
-            [decision, kind, a, b, NOW.replace(tzinfo=None), active],
-        )
+    def decide(self, kind: LinkKind, a: str, b: str, decision: str = "d1", active: bool = True) -> None:
+        """Let a link hold, or no longer, without the checks of the log."""
+        self.links.pop(decision, None)
+        if active:
+            self.links[decision] = StandingLink(decision, kind, *sorted((a, b)))
+
+    def edit(self, kind: HubKind, value: str, action: HubAction) -> None:
+        """Say what a shared value is; `learn` leaves it to the data."""
+        self.edits.pop((kind, value), None)
+        if action != "learn":
+            self.edits[kind, value] = action
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, list(parameters)).fetchall()
@@ -189,9 +211,14 @@ def records_of(number: int) -> list[tuple[str, str, dict[str, str]]]:
 def shop() -> Iterator[Shop]:
     """An empty shop."""
     connection = duckdb.connect(":memory:", config={"threads": 2, "memory_limit": "1GB"})
-    connection.execute(_TABLES.format(fields=", ".join(f"{name} VARCHAR" for name in FIELDS)))
-    yield Shop(connection)
+    yield empty_shop(connection)
     connection.close()
+
+
+def empty_shop(connection: duckdb.DuckDBPyConnection) -> Shop:
+    """A shop without records in a database that has no intermediate tables yet."""
+    connection.execute(_TABLES.format(fields=", ".join(f"{name} VARCHAR" for name in FIELDS)))
+    return Shop(connection)
 
 
 @pytest.fixture(name="records_of")

@@ -12,12 +12,6 @@ def crowd(shop, people, phone="206 555 1234"):
         shop.add("pos", f"h{number}", first_name=names[number], last_name=f"{names[-number - 1]}mann", phone=phone)
 
 
-def override(shop, action):
-    shop.connection.execute(
-        "insert into identity.hub_overrides values ('phone', ?, ?, 'tester', ?)", [PHONE, action, NOW]
-    )
-
-
 def hubs(shop):
     return shop.rows("select kind, value, names, origin from identity.state_hubs order by all")
 
@@ -43,13 +37,11 @@ def test_a_household_phone_is_no_hub(shop):
 def test_the_list_can_be_edited_and_an_edit_alone_starts_a_run(shop):
     crowd(shop, 5)
     shop.resolve()
-    shop.connection.execute(
-        f"insert into identity.hub_overrides values ('phone', '{PHONE}', 'block', 'tester', '{NOW}')"
-    )
+    shop.edit("phone", PHONE, "block")
     assert shop.resolve().changed
     assert hubs(shop) == [("phone", PHONE, 5, "override")]
     assert not shop.resolve().changed
-    shop.connection.execute("delete from identity.hub_overrides")
+    shop.edit("phone", PHONE, "learn")
     assert shop.resolve().changed
     assert hubs(shop) == []
 
@@ -57,12 +49,13 @@ def test_the_list_can_be_edited_and_an_edit_alone_starts_a_run(shop):
 def test_an_allowed_value_is_never_a_hub(shop):
     crowd(shop, 8)
     shop.resolve()
-    shop.connection.execute(
-        f"insert into identity.hub_overrides values ('phone', '{PHONE}', 'allow', 'tester', '{NOW}')"
-    )
+    shop.edit("phone", PHONE, "allow")
     assert shop.resolve().changed
     assert hubs(shop) == []
     assert not shop.resolve().changed
+    shop.edit("phone", PHONE, "learn")
+    assert shop.resolve().changed
+    assert hubs(shop) == [("phone", PHONE, 8, "learned")]
 
 
 def test_a_value_that_becomes_a_hub_parts_those_it_joined(shop):

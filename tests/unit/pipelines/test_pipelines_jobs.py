@@ -8,7 +8,8 @@ import dagster as dg
 import pytest
 
 from cdp.settings import Settings, load_settings
-from pipelines.jobs import build_inbox_sensor, build_job, inbox_state
+from pipelines.build import build_definitions
+from pipelines.jobs import DECISIONS_JOB, JOB, build_inbox_sensor, build_job, inbox_state
 
 
 @pytest.fixture
@@ -50,3 +51,16 @@ def test_one_run_per_still_delivery(settings: Settings) -> None:
     requests, cursor = look(sensor, cursor)
     assert requests == []
     assert len(look(sensor, cursor)[0]) == 1
+
+
+def test_decisions_need_no_delivery_no_raw_and_no_staging(settings: Settings) -> None:
+    """The job that carries decisions out begins at identity and ends in the publication, with all checks between."""
+    job = build_definitions(settings).resolve_job_def(DECISIONS_JOB)
+    groups = {key.path[0] for key in job.asset_layer.selected_asset_keys}
+    assert {"identity", "marts", "serving"} <= groups
+    assert not groups & {"landing", "raw", "staging", "seeds"}
+    whole = build_definitions(settings).resolve_job_def(JOB)
+    after = {key for key in whole.asset_layer.selected_asset_keys if key.path[0] in ("identity", "marts", "serving")}
+    assert after <= job.asset_layer.selected_asset_keys
+    checks = {key.name for key in job.asset_layer.asset_graph.asset_check_keys if key.asset_key in after}
+    assert {"contract", "identity_map_contract"} <= checks
