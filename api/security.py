@@ -102,4 +102,6 @@ SegmentsReader = Annotated[Caller, Security(_KEY, scopes=["segments:read"])]
 JourneysReader = Annotated[Caller, Security(_KEY, scopes=["journeys:read"])]
 IdentityReader = Annotated[Caller, Security(_KEY, scopes=["identity:read"])]
 IdentityWriter = Annotated[Caller, Security(_KEY, scopes=["identity:write"])]
+# Who is behind a number is a list of people, as a segment is.
+JourneyPeopleReader = Annotated[Caller, Security(_KEY, scopes=["journeys:read", "segments:read"])]
 Administrator = Annotated[Caller, Security(_KEY, scopes=["admin"])]

@@ -167,3 +167,12 @@ def tool_environment(settings: Settings) -> dict[str, str]:
         "CDP_MEMORY_LIMIT": settings.memory_limit,
         "CDP_MAX_SPILL": settings.max_spill,
     }
+
+
+def calm_matrices() -> None:
+    """One thread per matrix product, unless somebody chose otherwise; to be called before numpy is imported.
+
+    Matrices here have thousands of rows and tens of columns. OpenBLAS's threads wait for each other by spinning, so on
+    a machine with other work to do such a product takes many times as long with two threads as with one.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

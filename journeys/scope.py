@@ -47,12 +47,16 @@ STAYS = """stays as (
 
 @dataclass(frozen=True)
 class Scope:
-    """People (a relation with `profile_id`; all profiles by default) between two moments, both inclusive, UTC."""
+    """People (a relation with `profile_id`; all profiles by default) between two moments, both inclusive, UTC.
+
+    `origin` is the query that chose the people, when they were chosen by one.
+    """
 
     until: datetime
     since: datetime | None = None
     relation: str = "marts.profiles"
     segment: str | None = None
+    origin: Query | None = None
 
     def __post_init__(self) -> None:
         checked_relation(self.relation)
@@ -63,6 +67,11 @@ class Scope:
     def parameters(self) -> dict[str, Any]:
         """`since` and `until` as naive UTC, the way the marts store time."""
         return {"since": naive(self.since) if self.since else datetime(1, 1, 1), "until": naive(self.until)}
+
+    @property
+    def traces(self) -> dict[str, Query]:
+        """The query behind the people, under the name that traces give it; empty for everybody."""
+        return {"audience": self.origin} if self.origin else {}
 
     def render(self, sql: str) -> str:
         """`sql` with `{people}` and `{stays}` replaced by their table expressions."""

@@ -107,26 +107,27 @@ def cluster_slope(outcome: Floats, exposed: Floats, covariates: Floats, cluster:
         return None
     bread = np.linalg.inv(design.T @ design)
     beta = bread @ (design.T @ outcome)
-    scores = design * (outcome - design @ beta)[:, None]
-    sums = np.zeros((clusters, design.shape[1]))
-    np.add.at(sums, groups, scores)
+    order = np.argsort(groups, kind="stable")
+    scores = (design * (outcome - design @ beta)[:, None])[order]
+    sums = np.add.reduceat(scores, np.searchsorted(groups[order], np.arange(clusters)), axis=0)
     factor = clusters / (clusters - 1) * (n - 1) / (n - design.shape[1])
     variance = bread @ (sums.T @ sums) @ bread * factor
     return Slope(float(beta[0]), math.sqrt(max(float(variance[0, 0]), 0.0)), clusters)
 
 
 def _independent(design: Floats) -> list[int]:
-    """Indices of columns that add rank, first come first kept (Gram-Schmidt)."""
+    """Indices of columns that add rank, first come first kept (Gram-Schmidt, each column against all kept at once)."""
     kept: list[int] = []
-    basis: list[Floats] = []
+    basis = np.empty((len(design), 0))
     for index in range(design.shape[1]):
         column = design[:, index].astype(np.float64)
         norm = float(np.linalg.norm(column))
-        for vector in basis:
-            column = column - vector * float(vector @ column)
+        # Twice is enough: the second pass takes away what rounding left of the first.
+        for _ in range(2):
+            column = column - basis @ (basis.T @ column)
         rest = float(np.linalg.norm(column))
         if norm > 0 and rest > 1e-8 * norm:
-            basis.append(column / rest)
+            basis = np.column_stack([basis, column / rest])
             kept.append(index)
     return kept
 

@@ -51,7 +51,7 @@ def _claim(home: Path, name: str) -> None:
 def _account(settings: Settings, report: RunReport) -> Iterator[str]:
     from cdp.store import open_store, snapshots
     from journeys.map.finding import sharpest
-    from pipelines.insights import write_map
+    from pipelines.journeys import write_map
     from pipelines.status import read_status
 
     facts = read_status(settings)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,48 +19,9 @@ if TYPE_CHECKING:
     from segments.export import Exported
     from segments.preview import Preview
 
-FORMATS = {
-    ".svg": "svg",
-    ".png": "png",
-    ".pdf": "pdf",
-    ".html": "html",
-    ".json": "json",
-    ".xlsx": "xlsx",
-    ".mmd": "mermaid",
-}
-
-
 PAGE = 10_000
 
 Language = Literal["en", "zh"]
-
-
-@dataclass(frozen=True)
-class WrittenMap:
-    """A map on disk and the finding in its title."""
-
-    title: str
-    path: Path
-
-
-def write_map(
-    settings: Settings, out: Path, *, file_format: str | None = None, segment: str | None = None, lang: Language = "en"
-) -> WrittenMap:
-    """Draw the one-page journey map of everyone, or of one segment, from the served snapshot."""
-    from journeys.map.export import write
-    from journeys.map.model import build_map
-
-    chosen = file_format or FORMATS.get(out.suffix.lower())
-    if chosen is None or chosen not in FORMATS.values():
-        raise InputError(f"The format of {out.name} is not known: use --format {'|'.join(FORMATS.values())}.")
-    with served(settings, segment) as (connection, scope):
-        relation = scope.relation if segment else None
-        own = settings.home / "interventions.yaml"
-        journey_map = build_map(
-            connection, as_of=scope.until, segment=segment, profile_ids=relation, lang=lang, edits=own
-        )
-        write(journey_map, chosen, out)
-    return WrittenMap(journey_map.headline.sentence, out)
 
 
 @contextmanager

@@ -1,46 +1,294 @@
-"""Journeys: parse, delegate, answer."""
+"""Journeys: parse, delegate, answer.
+
+Answers hold counts and shares, no personal data; who is behind a number is a list of people and needs `segments:read`
+as well.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from api.journeys import service
-from api.journeys.schemas import FormatChoice, Language, LanguageChoice, MapFormat, SegmentChoice
+from api.journeys import schemas, service
+from api.journeys.schemas import (
+    AudienceQuery,
+    CompareQuery,
+    FormatChoice,
+    Language,
+    LanguageChoice,
+    MapFormat,
+    NodeChoice,
+    PurposeChoice,
+)
+from api.paging import Cursor
 from api.problems import responses
-from api.security import JourneysReader
+from api.security import JourneyPeopleReader, JourneysReader
 from api.services import ServicesDependency
+from journeys import questions
+from journeys.asking import Answer
+from journeys.attribution.report import Attribution
+from journeys.breaks import Breaks
+from journeys.funnels import graphs
+from journeys.funnels.conformance import Conformance
+from journeys.funnels.definition import Unit
+from journeys.funnels.funnel import FunnelResult
+from journeys.funnels.paths import PathsResult
+from journeys.funnels.transitions import Graph
+from journeys.map.export import MEDIA_TYPES
+from journeys.touchpoints import TouchpointTable
+from journeys.value.lifetime import LifetimeValue
 
 KNOWN = responses(401, 403, 404, 422, 503)
-MEDIA_TYPES = {MapFormat.JSON: "application/json", MapFormat.SVG: "image/svg+xml"}
-# A map is drawn from data: a browser that opens it runs nothing and fetches nothing.
-SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+# A map is drawn from data: a browser that opens it fetches nothing, and runs nothing but the page's own script.
+DRAWN_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; sandbox allow-scripts"
+POLICIES = {MapFormat.SVG: DRAWN_POLICY, MapFormat.HTML: PAGE_POLICY}
+
+Limit = Annotated[int, Query(ge=1, le=5000, description="Rows on a page.")]
+Days = Annotated[int, Query(le=3650, description="Days.")]
+Planned = Annotated[str | None, Query(max_length=400, description="Stages of the plan: `awareness,decision,use`.")]
+Of = Annotated[graphs.Of, Query(description="What moves are counted between.")]
+PerUnit = Annotated[Unit, Query(description="Moves of stages are always those of profiles.")]
 
 
 def router() -> APIRouter:
-    """The routes of this feature, with a shelf of maps of their own."""
-    shelf = service.MapShelf()
+    """The routes of this feature, with a shelf of answers of their own."""
+    routes = APIRouter(prefix="/v1/journeys", tags=["journeys"], responses=KNOWN)
+    shelf = service.AnswerShelf()
+    _add_map(routes, shelf)
+    _add_funnels(routes, shelf)
+    _add_flows(routes, shelf)
+    _add_value(routes, shelf)
+    _add_people(routes)
+    return routes
 
+
+def _add_map(routes: APIRouter, shelf: service.AnswerShelf) -> None:
     async def get_map(
+        *,
         services: ServicesDependency,
         caller: JourneysReader,
-        segment: SegmentChoice = None,
+        audience: AudienceQuery,
+        compare: CompareQuery = None,
         file_format: FormatChoice = MapFormat.JSON,
         lang: LanguageChoice = Language.EN,
     ) -> Response:
         """The one-page journey map: stages, people, moves, time, feelings, touchpoints, where people get stuck.
 
-        It holds counts and shares, no personal data.
+        With `compare` two of them, below each other. In JSON every number has its key, value, n, interval, models and
+        the name of the query in `queries` that it came from.
         """
-        content = await service.journey_map(services, shelf, segment, file_format.value, lang.value)
-        headers = {"Content-Security-Policy": SVG_POLICY} if file_format is MapFormat.SVG else {}
-        return Response(content, media_type=MEDIA_TYPES[file_format], headers=headers)
+        chosen, written = audience.chosen(), file_format.value
+        content = await service.journey_map(services, shelf, chosen, compare, file_format=written, lang=lang.value)
+        headers = {"Content-Security-Policy": POLICIES[file_format]} if file_format in POLICIES else {}
+        return Response(content, media_type=MEDIA_TYPES[file_format.value], headers=headers)
 
-    content: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}, "image/svg+xml": {}}
-    routes = APIRouter(prefix="/v1/journeys", tags=["journeys"], responses=KNOWN)
+    described: dict[str, Any] = {MEDIA_TYPES[each.value].partition(";")[0]: {} for each in MapFormat}
+    content: dict[str, Any] = {**described, "application/json": {"schema": {"type": "object"}}}
     routes.add_api_route(
         "/map", get_map, response_class=Response, responses={200: {"description": "The map.", "content": content}}
     )
-    return routes
+
+
+def _add_funnels(routes: APIRouter, shelf: service.AnswerShelf) -> None:
+    async def post_funnel(services: ServicesDependency, caller: JourneysReader, body: schemas.FunnelBody) -> Response:
+        """How many get how far through steps, where they drop off, how long it takes."""
+        return await _answered(services, shelf, questions.funnel(body), body)
+
+    async def post_paths(services: ServicesDependency, caller: JourneysReader, body: schemas.PathsBody) -> Response:
+        """What people do after, before or between two moments."""
+        return await _answered(services, shelf, questions.paths(body), body)
+
+    _add(routes, "/funnel", post_funnel, Answer[FunnelResult], method="POST")
+    _add(routes, "/paths", post_paths, Answer[PathsResult], method="POST")
+
+
+def _add_flows(routes: APIRouter, shelf: service.AnswerShelf) -> None:
+    async def get_transitions(
+        *,
+        services: ServicesDependency,
+        caller: JourneysReader,
+        audience: AudienceQuery,
+        compare: CompareQuery = None,
+        of: Of = "stage",
+        unit: PerUnit = "profile",
+    ) -> Response:
+        """Which way people go from each stage or touchpoint, with back edges and loops."""
+        asked = schemas.Asked(audience=audience, compare=compare)
+        return await _answered(services, shelf, questions.transitions(graphs.parse(of, unit)), asked)
+
+    async def get_happy_path(
+        services: ServicesDependency,
+        caller: JourneysReader,
+        audience: AudienceQuery,
+        compare: CompareQuery = None,
+        planned: Planned = None,
+    ) -> Response:
+        """The planned path against the real ones: who walks it, and how the others deviate."""
+        asked = schemas.Asked(audience=audience, compare=compare)
+        return await _answered(services, shelf, questions.happy_path(_stages(planned)), asked)
+
+    async def get_breaks(
+        services: ServicesDependency, caller: JourneysReader, audience: AudienceQuery, compare: CompareQuery = None
+    ) -> Response:
+        """Where the path loses people: drop-off by stage, bottlenecks, channels that lead nowhere, loops."""
+        return await _answered(services, shelf, questions.breaks(), schemas.Asked(audience=audience, compare=compare))
+
+    async def get_touchpoints(
+        services: ServicesDependency,
+        caller: JourneysReader,
+        audience: AudienceQuery,
+        compare: CompareQuery = None,
+        days: Days = 30,
+    ) -> Response:
+        """Every type of touchpoint: reach, and conversion to a later stage within `days`, with and without it."""
+        asked = schemas.Asked(audience=audience, compare=compare)
+        return await _answered(services, shelf, questions.touchpoints(days=days), asked)
+
+    _add(routes, "/transitions", get_transitions, Answer[Graph])
+    _add(routes, "/happy-path", get_happy_path, Answer[Conformance])
+    _add(routes, "/breaks", get_breaks, Answer[Breaks])
+    _add(routes, "/touchpoints", get_touchpoints, Answer[TouchpointTable])
+
+
+def _add_value(routes: APIRouter, shelf: service.AnswerShelf) -> None:
+    async def post_attribution(
+        services: ServicesDependency, caller: JourneysReader, body: schemas.AttributionBody
+    ) -> Response:
+        """Which channels purchases and revenue are owed to, under seven models side by side."""
+        question = questions.attribution(
+            days=body.window_days, half_life=body.half_life_days, models=body.models or None
+        )
+        return await _answered(services, shelf, question, body)
+
+    async def get_value(
+        services: ServicesDependency,
+        caller: JourneysReader,
+        audience: AudienceQuery,
+        compare: CompareQuery = None,
+        horizon_days: Days = 365,
+    ) -> Response:
+        """What customers are expected to buy within the horizon, with intervals."""
+        asked = schemas.Asked(audience=audience, compare=compare)
+        return await _answered(services, shelf, questions.value(horizon_days=horizon_days), asked)
+
+    _add(routes, "/attribution", post_attribution, Answer[Attribution], method="POST")
+    _add(routes, "/value", get_value, Answer[LifetimeValue])
+
+
+def _add_people(routes: APIRouter) -> None:
+    async def post_funnel_people(
+        services: ServicesDependency,
+        caller: JourneyPeopleReader,
+        body: schemas.FunnelPeopleBody,
+        cursor: Cursor = None,
+        limit: Limit = 1000,
+    ) -> dict[str, Any]:
+        """Who is behind a number of a funnel: `step.2.reached`, `step.2.dropped@mobile`, `excluded`."""
+        return await _listed(services, caller, questions.funnel(body), body, cursor=cursor, limit=limit)
+
+    async def post_paths_people(
+        services: ServicesDependency,
+        caller: JourneyPeopleReader,
+        body: schemas.PathsPeopleBody,
+        cursor: Cursor = None,
+        limit: Limit = 1000,
+    ) -> dict[str, Any]:
+        """Who is behind a node of paths: `path.1`, `at.2.cart`, `flow.1.home>product`."""
+        return await _listed(services, caller, questions.paths(body), body, cursor=cursor, limit=limit)
+
+    async def get_transition_people(
+        *,
+        services: ServicesDependency,
+        caller: JourneyPeopleReader,
+        audience: AudienceQuery,
+        node: NodeChoice,
+        of: Of = "stage",
+        unit: PerUnit = "profile",
+        purpose: PurposeChoice = "analytics",
+        cursor: Cursor = None,
+        limit: Limit = 1000,
+    ) -> dict[str, Any]:
+        """Who made a transition, `FROM>TO`; `FROM>` is who ended there."""
+        asked = _PeopleAsked(audience=audience, node=node, purpose=purpose)
+        question = questions.transitions(graphs.parse(of, unit))
+        return await _listed(services, caller, question, asked, cursor=cursor, limit=limit)
+
+    async def get_happy_path_people(
+        *,
+        services: ServicesDependency,
+        caller: JourneyPeopleReader,
+        audience: AudienceQuery,
+        node: NodeChoice,
+        planned: Planned = None,
+        purpose: PurposeChoice = "analytics",
+        cursor: Cursor = None,
+        limit: Limit = 1000,
+    ) -> dict[str, Any]:
+        """Who walked a path or deviates: `happy`, `begun`, `variant.1`, `deviation.back`."""
+        asked = _PeopleAsked(audience=audience, node=node, purpose=purpose)
+        question = questions.happy_path(_stages(planned))
+        return await _listed(services, caller, question, asked, cursor=cursor, limit=limit)
+
+    async def get_map_people(
+        *,
+        services: ServicesDependency,
+        caller: JourneyPeopleReader,
+        audience: AudienceQuery,
+        node: NodeChoice,
+        purpose: PurposeChoice = "analytics",
+        cursor: Cursor = None,
+        limit: Limit = 1000,
+    ) -> dict[str, Any]:
+        """Who is behind a number of the map, by its key: `people.use.now`, `moves.decision.lapse`."""
+        asked = _PeopleAsked(audience=audience, node=node, purpose=purpose)
+        return await _listed(services, caller, questions.journey_map(), asked, cursor=cursor, limit=limit)
+
+    routes.add_api_route("/funnel/people", post_funnel_people, methods=["POST"], response_model=schemas.PeoplePage)
+    routes.add_api_route("/paths/people", post_paths_people, methods=["POST"], response_model=schemas.PeoplePage)
+    routes.add_api_route("/transitions/people", get_transition_people, response_model=schemas.PeoplePage)
+    routes.add_api_route("/happy-path/people", get_happy_path_people, response_model=schemas.PeoplePage)
+    routes.add_api_route("/map/people", get_map_people, response_model=schemas.PeoplePage)
+
+
+class _PeopleAsked(schemas.Asked, schemas.PeopleOf):
+    """Whom a list of people is taken from, and which number's."""
+
+
+def _add(routes: APIRouter, path: str, endpoint: Any, answer: type[Any], *, method: str = "GET") -> None:
+    described: dict[int | str, dict[str, Any]] = {200: {"model": answer, "description": "The answer."}}
+    routes.add_api_route(path, endpoint, methods=[method], response_class=Response, responses=described)
+
+
+async def _answered(
+    services: ServicesDependency, shelf: service.AnswerShelf, question: questions.Question[Any], asked: schemas.Asked
+) -> Response:
+    content = await service.answer(services, shelf, question, asked.audience.chosen(), asked.compare)
+    return Response(content, media_type="application/json")
+
+
+async def _listed(
+    services: ServicesDependency,
+    caller: JourneyPeopleReader,
+    question: questions.Question[Any],
+    asked: Any,
+    *,
+    cursor: str | None,
+    limit: int,
+) -> dict[str, Any]:
+    return await service.people(
+        services,
+        caller,
+        question,
+        asked.audience.chosen(),
+        node=asked.node,
+        purpose=asked.purpose,
+        cursor=cursor,
+        limit=limit,
+    )
+
+
+def _stages(planned: str | None) -> tuple[str, ...] | None:
+    return tuple(stage.strip() for stage in planned.split(",")) if planned else None

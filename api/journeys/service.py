@@ -1,4 +1,4 @@
-"""Answers about journeys: the map, built once per publication and kept."""
+"""Answers about journeys: asked of the published snapshot once per publication, question and audience, and kept."""
 
 from __future__ import annotations
 
@@ -6,91 +6,142 @@ import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Hashable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlencode
 
 import duckdb
 
+from api.paging import begin
+from api.security import Caller
 from api.services import Services
-from cdp.errors import NotFoundError
-from cdp.store.base import Publication, Store
+from cdp.errors import ConfigurationError, InputError
+from cdp.ids import digest
 
 if TYPE_CHECKING:
+    from journeys.asking import Answer
+    from journeys.audience import Audience
     from journeys.map.content import JourneyMap
+    from journeys.questions import Question
 
+T = TypeVar("T")
 SECONDS = 120.0
-BATCH = 50_000
 
 
-class MapShelf:
-    """The maps asked for last, and those being built. A publication never changes, so its maps do not either."""
+class AnswerShelf:
+    """The answers asked for last, and those being worked out. A publication never changes, nor do its answers."""
 
-    def __init__(self, size: int = 16) -> None:
+    def __init__(self, size: int = 32) -> None:
         self._size = size
-        self._maps: OrderedDict[Hashable, asyncio.Task[JourneyMap]] = OrderedDict()
+        self._answers: OrderedDict[Hashable, asyncio.Task[Any]] = OrderedDict()
 
-    async def get(self, key: Hashable, build: Callable[[], Coroutine[Any, Any, JourneyMap]]) -> JourneyMap:
-        """The map under `key`, built once however many ask for it meanwhile. A failed one is built again next time."""
-        task = self._maps.get(key)
+    async def get(self, key: Hashable, build: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """The answer under `key`, worked out once however many ask meanwhile; a failed one is tried again next time."""
+        task = self._answers.get(key)
         if task is None:
-            task = self._maps[key] = asyncio.create_task(build())
-            while len(self._maps) > self._size:
-                self._maps.popitem(last=False)
-        self._maps.move_to_end(key)
+            task = self._answers[key] = asyncio.create_task(build())
+            while len(self._answers) > self._size:
+                self._answers.popitem(last=False)
+        self._answers.move_to_end(key)
         try:
-            return await asyncio.shield(task)
+            found: T = await asyncio.shield(task)
         except Exception:
-            if self._maps.get(key) is task:
-                del self._maps[key]
+            if self._answers.get(key) is task:
+                del self._answers[key]
             raise
+        return found
 
 
-async def journey_map(services: Services, shelf: MapShelf, segment: str | None, file_format: str, lang: str) -> bytes:
-    """The map of everyone, or of one segment, as JSON or SVG. NotFoundError for an unknown segment."""
+async def answer(
+    services: Services, shelf: AnswerShelf, question: Question[Any], audience: Audience, compare: str | None
+) -> bytes:
+    """The answer as JSON. NotFoundError for an unknown segment, persona or channel, InputError for a senseless one."""
+    found = await _found(services, shelf, question, audience, compare)
+    return await asyncio.to_thread(_json, found)
+
+
+async def journey_map(
+    services: Services, shelf: AnswerShelf, audience: Audience, compare: str | None, *, file_format: str, lang: str
+) -> bytes:
+    """The map, or two below each other, in a format of `journeys.map.export`."""
+    from journeys import questions
+
+    found = await _found(services, shelf, questions.journey_map(lang), audience, compare)
+    return await asyncio.to_thread(_drawn, found, file_format)
+
+
+async def people(
+    services: Services,
+    caller: Caller,
+    question: Question[Any],
+    audience: Audience,
+    *,
+    node: str,
+    purpose: str,
+    cursor: str | None,
+    limit: int,
+) -> dict[str, Any]:
+    """A page of the profiles behind a number. InputError for a node that the answer does not have."""
+    name = digest("people", question.name, question.asked, audience.model_dump_json(), node, purpose)
+    listing = await begin(services, name, cursor, limit)
+    publication = listing.publication
+    after = str(listing.after[0]) if listing.after else None
+
+    def asked(connection: duckdb.DuckDBPyConnection) -> tuple[Any, Any]:
+        from journeys.audience import resolve, titled
+        from journeys.behind import of_audience
+        from segments.listed import allowed_of
+
+        chosen = titled(audience, services.store)
+        scope = resolve(connection, chosen, as_of=publication.as_of, store=services.store)
+        relation, condition = question.behind(connection, scope, node)
+        listed = allowed_of(
+            connection, relation, purpose=purpose, as_of=publication.as_of, after=after, limit=listing.fetch
+        )
+        return listed, of_audience(chosen, condition, publication.as_of)
+
+    listed, where = await services.analyst.ask(publication, asked, seconds=SECONDS)
+    page = listing.page(listed.profile_ids, lambda profile_id: [profile_id])
+    detail = {"question": question.name, "purpose": purpose, "rows": len(page["data"])}
+    services.audit.record(caller.actor, "journey.people", node, detail)
+    segment = None if where is None else {"purpose": purpose, "where": where}
+    return {
+        "node": node, "purpose": purpose, "size": listed.size, "held_back": listed.held_back, "segment": segment, **page
+    }  # fmt: skip
+
+
+async def _found(
+    services: Services, shelf: AnswerShelf, question: Question[T], audience: Audience, compare: str | None
+) -> Answer[T]:
     publication = await services.analyst.publication()
-    if segment is not None and await services.reader.get_segment(segment) is None:
-        raise NotFoundError("There is no segment with this key; `GET /v1/segments` lists them.")
 
-    def question(connection: duckdb.DuckDBPyConnection) -> JourneyMap:
-        people = _members(connection, services.store, segment)
-        return _build(connection, publication, segment, people, lang)
+    def asked(connection: duckdb.DuckDBPyConnection) -> Answer[T]:
+        from journeys.asking import ask
 
-    built = await shelf.get(
-        (publication.seq, segment, lang), lambda: services.analyst.ask(publication, question, seconds=SECONDS)
-    )
-    return await asyncio.to_thread(_written, built, file_format)
+        return ask(connection, question.count, audience, as_of=publication.as_of, store=services.store, compare=compare)
+
+    key = (publication.seq, question.name, question.asked, audience.model_dump_json(), compare)
+    return await shelf.get(key, lambda: services.analyst.ask(publication, asked, seconds=SECONDS))
 
 
-def _build(
-    connection: duckdb.DuckDBPyConnection, publication: Publication, segment: str | None, people: str | None, lang: str
-) -> JourneyMap:
-    from journeys.map.model import build_map
-
-    return build_map(
-        connection,
-        as_of=publication.as_of,
-        segment=segment,
-        profile_ids=people,
-        lang="zh" if lang == "zh" else "en",
-    )
+def _json(found: Answer[Any]) -> bytes:
+    return json.dumps(found.to_json(), ensure_ascii=False).encode()
 
 
-def _written(built: JourneyMap, file_format: str) -> bytes:
-    if file_format == "svg":
-        from journeys.map import svg
+def _drawn(found: Answer[JourneyMap], file_format: str) -> bytes:
+    from journeys.map import export
 
-        return svg.render(built).encode()
-    return json.dumps(built.to_json(), ensure_ascii=False).encode()
+    maps = [side.result.model_copy(update={"audience": side.audience, "as_of": found.as_of}) for side in found.sides]
+    try:
+        return export.to_bytes(maps[0], file_format, people=_address, compare=maps[1] if len(maps) > 1 else None)
+    except ConfigurationError as error:
+        # A font that is not installed: the caller can choose a format that needs none.
+        raise InputError(error.message) from None
 
 
-def _members(connection: duckdb.DuckDBPyConnection, store: Store, segment: str | None) -> str | None:
-    """The name of a relation with the segment's members, or None for everyone."""
-    if segment is None:
-        return None
-    import pyarrow as pa
+def _address(shown: JourneyMap, node: str) -> str:
+    """The request that lists the people behind a number."""
+    from journeys.audience import spelled
 
-    chunks, after = [], None
-    while ids := store.segment_members(segment, after=after, limit=BATCH):
-        chunks.append(pa.array(ids, pa.string()))
-        after = ids[-1]
-    connection.register("segment_members", pa.table({"profile_id": pa.chunked_array(chunks, pa.string())}))
-    return "segment_members"
+    options = spelled(shown.audience)
+    chosen = {flag.removeprefix("--"): value for flag, value in zip(options[::2], options[1::2], strict=True)}
+    return f"GET /v1/journeys/map/people?{urlencode({'node': node, **chosen})}"

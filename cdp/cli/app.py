@@ -10,7 +10,7 @@ import traceback
 import typer
 
 from cdp import __version__
-from cdp.cli import data, demo, evidence, identity, insights, privacy, serving
+from cdp.cli import data, demo, evidence, identity, insights, journeys, privacy, serving
 from cdp.cli.output import note
 from cdp.errors import DISK_FULL, CdpError, tells_of_full_disk
 
@@ -27,6 +27,7 @@ serving.register(app)
 app.add_typer(demo.app, name="demo")
 app.add_typer(identity.app, name="identity")
 evidence.register(insights.journey)
+journeys.register(insights.journey)
 app.add_typer(insights.journey, name="journey")
 app.add_typer(insights.segment, name="segment")
 app.add_typer(data.quarantine, name="quarantine")
@@ -40,6 +41,9 @@ def root(version: bool = typer.Option(False, "--version", help="Print the versio
     if version:
         typer.echo(__version__)
         raise typer.Exit()
+    from cdp.settings import calm_matrices
+
+    calm_matrices()
 
 
 def _told(error: Exception) -> int:

@@ -9,31 +9,9 @@ import typer
 from cdp.cli.data import Json
 from cdp.cli.output import emit_json, say, table
 from cdp.cli.state import load_settings
-from cdp.errors import InputError
 
 journey = typer.Typer(help="Where customers are and where they get stuck.", no_args_is_help=True)
 segment = typer.Typer(help="Groups of people with a definition.", no_args_is_help=True)
-
-
-@journey.command("map")
-def journey_map(
-    out: Path = typer.Option(..., "--out", help="File to write."),
-    file_format: str | None = typer.Option(None, "--format", help="svg, png, pdf, html, json, xlsx, mermaid."),
-    segment_key: str | None = typer.Option(None, "--segment", help="Only people of this segment."),
-    lang: str = typer.Option("en", "--lang", help="en or zh."),
-    as_json: bool = Json,
-) -> None:
-    """Draw the one-page journey map."""
-    from pipelines.insights import Language, write_map
-
-    if lang not in ("en", "zh"):
-        raise InputError(f"There is no map in {lang!r}: use --lang en or --lang zh.")
-    chosen: Language = "zh" if lang == "zh" else "en"
-    written = write_map(load_settings(), out, file_format=file_format, segment=segment_key, lang=chosen)
-    if as_json:
-        emit_json({"title": written.title, "path": written.path})
-        return
-    say(f"{written.title}\n{written.path}")
 
 
 @segment.command("list")

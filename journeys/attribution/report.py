@@ -13,8 +13,11 @@ import duckdb
 from cdp.errors import InputError
 from journeys.attribution import markov, rules, shapley
 from journeys.attribution.model import ChannelPath, Credit
+from journeys.attribution.shares import Credits, credits
+from journeys.audience import channel_of
 from journeys.measures import Frozen, Measure, Query
-from journeys.scope import Scope, has_column
+from journeys.naming import unknown
+from journeys.scope import Scope
 
 MODELS = (*rules.RULES, "markov", "shapley")
 WINDOW_DAYS = 30
@@ -79,56 +82,101 @@ where b.occurred_at >= $since and b.occurred_at <= $until
 
 
 class ChannelCredit(Frozen):
-    """What one channel gets under each model."""
+    """What one channel gets under each model, with the removal effect that Markov credit rests on."""
 
     channel: str
-    conversions: dict[str, float]
-    value: dict[str, float]
+    conversions: dict[str, Measure]
+    value: dict[str, Measure]
+    removal_effect: float | None
 
 
 class Attribution(Frozen):
-    """All models side by side. `unattributed` are purchases with no touch in the window: nobody gets credit."""
+    """Models side by side; per model the credits sum to `conversions` and `value`.
+
+    `unattributed` are purchases with no touch in the window: nobody gets credit for them.
+    """
 
     window_days: int
+    half_life_days: float
+    models: tuple[str, ...]
     channels: tuple[ChannelCredit, ...]
     conversions: Measure
     value: Measure
     unattributed: Measure
-    removal_effects: dict[str, float]
+    journeys_without_purchase: Measure
     queries: dict[str, Query]
 
 
-def attribute(connection: duckdb.DuckDBPyConnection, scope: Scope, *, days: int = WINDOW_DAYS) -> Attribution:
-    """Attribution of the purchases of the people in scope. InputError for a window of zero."""
+def attribute(
+    connection: duckdb.DuckDBPyConnection,
+    scope: Scope,
+    *,
+    days: int = WINDOW_DAYS,
+    half_life: float = rules.HALF_LIFE,
+    models: tuple[str, ...] = MODELS,
+) -> Attribution:
+    """Attribution of the purchases of the people in scope. InputError for a window of zero or an unknown model."""
     if days < 1:
         raise InputError("The attribution window must be at least one day.")
-    known = has_column(connection, "touchpoints", "acquisition_channel")
-    channel = "coalesce(t.acquisition_channel, t.channel)" if known else "t.channel"
-    rows, query = scope.fetch(connection, PATHS.replace("{channel}", f"coalesce({channel}, 'unknown')"), days=days)
+    if half_life <= 0:
+        raise InputError("The half-life of time decay must be longer than zero.")
+    for model in models:
+        if model not in MODELS:
+            raise InputError(unknown("attribution model", model, MODELS))
+    channel = channel_of(connection)
+    rows, query = scope.fetch(connection, PATHS.replace("{channel}", channel), days=days)
     everything, whole_query = scope.fetch(connection, UNTOUCHED)
     paths = [_path(row) for row in rows]
-    counted = {model: credit(paths, model) for model in MODELS}
-    valued = {model: credit(paths, model, of_value=True) for model in MODELS}
     conversions = sum(path.conversions for path in paths)
     value = sum(path.value for path in paths)
     purchases = int(everything[0]["purchases"])
-    names = sorted(counted["linear"], key=lambda name: -counted["linear"][name])
     return Attribution(
         window_days=days,
-        channels=tuple(
-            ChannelCredit(
-                channel=name,
-                conversions={model: counted[model].get(name, 0.0) for model in MODELS},
-                value={model: valued[model].get(name, 0.0) for model in MODELS},
-            )
-            for name in names
-        ),
+        half_life_days=half_life,
+        models=models,
+        channels=_channels(paths, models, half_life, int(conversions)),
         conversions=Measure(value=conversions, n=purchases, unit="purchases", query="paths"),
         value=Measure(value=value, n=purchases, unit="revenue", query="paths"),
         unattributed=Measure(value=purchases - conversions, n=purchases, unit="purchases", query="purchases"),
-        removal_effects=markov.removal_effects(paths) if paths else {},
-        queries={"paths": query, "purchases": whole_query},
+        journeys_without_purchase=Measure(
+            value=sum(path.nulls for path in paths), n=len(paths), unit="journeys", query="paths"
+        ),
+        queries={"paths": query, "purchases": whole_query, **scope.traces},
     )
+
+
+def _channels(paths: list[ChannelPath], models: tuple[str, ...], half_life: float, n: int) -> tuple[ChannelCredit, ...]:
+    """Channels with their credits, those with most credit over all models first."""
+    if not paths or not models:
+        return ()
+    counted, valued = credits(paths, models, half_life=half_life)
+    effects = markov.removal_effects(paths) if "markov" in models else {}
+    names = counted[models[0]].channels
+    weight = {name: sum(float(counted[model].value[i]) for model in models) for i, name in enumerate(names)}
+    order = sorted(range(len(names)), key=lambda place: (-weight[names[place]], names[place]))
+    return tuple(
+        ChannelCredit(
+            channel=names[place],
+            conversions=_measures(counted, place, n, "purchases"),
+            value=_measures(valued, place, n, "revenue"),
+            removal_effect=effects.get(names[place]),
+        )
+        for place in order
+    )
+
+
+def _measures(of: dict[str, Credits], place: int, n: int, unit: str) -> dict[str, Measure]:
+    return {
+        model: Measure(
+            value=float(each.value[place]),
+            n=n,
+            low=float(each.low[place]),
+            high=float(each.high[place]),
+            unit=unit,
+            query="paths",
+        )
+        for model, each in of.items()
+    }
 
 
 def credit(paths: list[ChannelPath], model: str, *, of_value: bool = False) -> Credit:

@@ -7,10 +7,14 @@ skipped, gone back, left, come back. Fitness is the share of the planned stages 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import duckdb
 
 from cdp.errors import InputError
 from journeys.measures import Frozen, Measure, Query, share
+from journeys.naming import unknown
 from journeys.scope import Scope
 
 VARIANTS = """
@@ -26,17 +30,33 @@ select walk, count(*) as people from walks group by walk order by people desc, w
 """
 
 
+WALKERS = """
+with {stays},
+walks as (
+    select
+        profile_id,
+        string_agg(stage, '>' order by entered_at, episode_id) as walk
+    from stays
+    group by profile_id
+)
+select profile_id from walks where list_contains($walks, walk)
+"""
+
+KINDS = ("skipped", "back", "left", "returned")
+
+
 class Variant(Frozen):
-    """One real path and the people who walked it."""
+    """One real path and the people who walked it; `node` names them."""
 
     stages: tuple[str, ...]
     people: Measure
     fitness: float
     deviations: tuple[str, ...]
+    node: str
 
 
 class Conformance(Frozen):
-    """Planned, actual, deviation."""
+    """Planned, actual, deviation: `happy` walked the plan whole, `begun` are on it so far, the others deviate."""
 
     planned: tuple[str, ...]
     variants: tuple[Variant, ...]
@@ -47,45 +67,95 @@ class Conformance(Frozen):
     queries: dict[str, Query]
 
 
+@dataclass(frozen=True)
+class _Walks:
+    """All real paths with the people on them, most walked first, and what they are held against."""
+
+    plan: tuple[str, ...]
+    off_path: set[str]
+    counted: list[tuple[tuple[str, ...], int]]
+    query: Query
+
+    def kinds(self, walk: tuple[str, ...]) -> tuple[str, ...]:
+        """How a walk deviates."""
+        return deviations(walk, self.plan, self.off_path)
+
+
 def compare(
     connection: duckdb.DuckDBPyConnection, scope: Scope, planned: tuple[str, ...] | None = None, limit: int = 50
 ) -> Conformance:
     """Real paths against `planned` (the stages of the path by default). InputError for a stage that does not exist."""
+    walks = _walks(connection, scope, planned)
+    total = sum(people for _, people in walks.counted)
+    counts = dict.fromkeys(KINDS, 0)
+    variants, happy, begun, weighted = [], 0, 0, 0.0
+    for number, (walk, people) in enumerate(walks.counted, start=1):
+        kinds = walks.kinds(walk)
+        for kind in kinds:
+            counts[kind] += people
+        happy += people * (walk == walks.plan)
+        begun += people * _begun(walk, walks)
+        score = fitness(walk, walks.plan)
+        weighted += people * score
+        if number <= limit:
+            measured = Measure(value=people, n=total, query="variants")
+            node = f"variant.{number}"
+            variants.append(Variant(stages=walk, people=measured, fitness=score, deviations=kinds, node=node))
+    return Conformance(
+        planned=walks.plan,
+        variants=tuple(variants),
+        happy=share(happy, total, "share of people", "variants"),
+        begun=share(begun, total, "share of people", "variants"),
+        deviations={kind: share(hits, total, "share of people", "variants") for kind, hits in counts.items()},
+        fitness=Measure(value=weighted / total if total else None, n=total, unit="fitness", query="variants"),
+        queries={"variants": walks.query, **scope.traces},
+    )
+
+
+def people(
+    connection: duckdb.DuckDBPyConnection, scope: Scope, node: str, planned: tuple[str, ...] | None = None
+) -> tuple[str, dict[str, Any]]:
+    """SQL of the profile ids behind `happy`, `begun`, `variant.N` or `deviation.KIND`, and its values."""
+    walks = _walks(connection, scope, planned)
+    kind, _, rest = node.partition(".")
+    every = [walk for walk, _ in walks.counted]
+    if node == "happy":
+        chosen = [walk for walk in every if walk == walks.plan]
+    elif node == "begun":
+        chosen = [walk for walk in every if _begun(walk, walks)]
+    elif kind == "deviation" and rest in KINDS:
+        chosen = [walk for walk in every if rest in walks.kinds(walk)]
+    elif kind == "variant" and rest.isdecimal() and 1 <= int(rest) <= len(every):
+        chosen = [every[int(rest) - 1]]
+    else:
+        raise InputError(
+            f"`{node[:80]}` is no number of this comparison: write happy, begun, variant.N (N up to {len(every)}) or "
+            f"deviation.KIND ({', '.join(KINDS)})."
+        )
+    return scope.render(WALKERS), {**scope.parameters, "walks": [">".join(walk) for walk in chosen]}
+
+
+def _walks(connection: duckdb.DuckDBPyConnection, scope: Scope, planned: tuple[str, ...] | None) -> _Walks:
     stages = connection.execute(
         "select stage, position, is_path from marts.journey_stages order by position"
     ).fetchall()
     known = [row[0] for row in stages]
     plan = planned or tuple(row[0] for row in stages if row[2])
-    unknown = [stage for stage in plan if stage not in known]
-    if unknown:
-        raise InputError(f"There is no stage `{unknown[0][:80]}`; the stages are {', '.join(known)}.")
+    for stage in plan:
+        if stage not in known:
+            raise InputError(unknown("stage", stage, known))
     if len(plan) < 2:
         raise InputError("A planned path needs at least two stages.")
-    off_path = {row[0] for row in stages if not row[2]}
+    if len(set(plan)) < len(plan):
+        raise InputError("A planned path names each stage once.")
     rows, query = scope.fetch(connection, VARIANTS)
-    total = sum(int(row["people"]) for row in rows)
-    counts = dict.fromkeys(("skipped", "back", "left", "returned"), 0)
-    variants, happy, begun, weighted = [], 0, 0, 0.0
-    for row in rows:
-        walk, people = tuple(row["walk"].split(">")), int(row["people"])
-        kinds = deviations(walk, plan, off_path)
-        for kind in kinds:
-            counts[kind] += people
-        happy += people * (walk == plan)
-        begun += people * (not kinds and walk == plan[: len(walk)])
-        score = fitness(walk, plan)
-        weighted += people * score
-        measured = Measure(value=people, n=total, query="variants")
-        variants.append(Variant(stages=walk, people=measured, fitness=score, deviations=kinds))
-    return Conformance(
-        planned=plan,
-        variants=tuple(variants[:limit]),
-        happy=share(happy, total, "share of people", "variants"),
-        begun=share(begun, total, "share of people", "variants"),
-        deviations={kind: share(hits, total, "share of people", "variants") for kind, hits in counts.items()},
-        fitness=Measure(value=weighted / total if total else None, n=total, unit="fitness", query="variants"),
-        queries={"variants": query},
-    )
+    counted = [(tuple(row["walk"].split(">")), int(row["people"])) for row in rows]
+    return _Walks(plan, {row[0] for row in stages if not row[2]} - set(plan), counted, query)
+
+
+def _begun(walk: tuple[str, ...], walks: _Walks) -> bool:
+    """Whether a walk is the plan so far: its first stages, or all of them."""
+    return not walks.kinds(walk) and walk == walks.plan[: len(walk)]
 
 
 def deviations(walk: tuple[str, ...], plan: tuple[str, ...], off_path: set[str]) -> tuple[str, ...]:

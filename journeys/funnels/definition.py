@@ -2,7 +2,8 @@
 
 Semantics, exactly:
 
-- A step matches a touchpoint whose type or event name is one of its `events` and whose properties equal `where`.
+- A step matches a touchpoint whose type or event name is one of its `events` and whose properties equal `where`; a
+  stage among its `events` matches the moment at which the stage was entered.
 - The window is a hard time box from step 1 of an attempt. Later steps come strictly later than the step before.
 - `ordered`: other touchpoints may lie between steps. `strict`: steps follow each other directly. `any`: the steps may
   come in any order; step n then means n different steps done within the window of the first of them.
@@ -12,28 +13,47 @@ Semantics, exactly:
   step `after` and before step `before` (before the end of the window when that step was not reached).
 - Breakdown: the property's value at the first step, at the last step reached, or at a given step (then only units that
   reached it are shown).
+- Where all steps are stages, the funnel runs over the moments at which stages were entered and nothing else; where some
+  are, those moments lie among the touchpoints, before a touchpoint of the same moment.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from cdp.errors import InputError
+from journeys import period
 from journeys.measures import Frozen
 
-Property = Literal["device", "channel", "source", "campaign"]
+Property = Literal["device", "channel", "source", "campaign", "acquisition_channel"]
+Unit = Literal["profile", "visit"]
+PathNode = Literal["touchpoint_type", "event_name", "channel", "stage"]
 MOST_STEPS = 20
 
 
-class Step(Frozen):
-    """One step: any of these touchpoints."""
+def _span(value: Any) -> Any:
+    """A text such as `7d` as a duration; everything else is left to the model (seconds, ISO 8601)."""
+    if not isinstance(value, str) or value.startswith(("P", "-P")):
+        return value
+    try:
+        return period.duration(value)
+    except InputError as error:
+        raise ValueError(error.message) from None
 
-    events: tuple[str, ...] = Field(min_length=1)
-    name: str = ""
-    where: dict[Property, str] = Field(default_factory=dict)
+
+Window = Annotated[timedelta, BeforeValidator(_span)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Step(Frozen):
+    """One step: any of these touchpoints or stages."""
+
+    events: tuple[Name, ...] = Field(min_length=1, max_length=50, description="Touchpoint types, event names, stages.")
+    name: str = Field("", max_length=200, description="What the step is called in the answer.")
+    where: dict[Property, str] = Field(default_factory=dict, description="Properties the touchpoint must have.")
 
     @property
     def title(self) -> str:
@@ -44,7 +64,7 @@ class Step(Frozen):
 class Exclusion(Frozen):
     """Touchpoints that must not happen between two steps (numbered from 1)."""
 
-    events: tuple[str, ...] = Field(min_length=1)
+    events: tuple[Name, ...] = Field(min_length=1, max_length=50)
     after: int = Field(1, ge=1)
     before: int = Field(2, ge=2)
 
@@ -54,7 +74,7 @@ class Breakdown(Frozen):
 
     by: Property
     at: Literal["first", "last", "step"] = "first"
-    step: int | None = None
+    step: int | None = Field(None, ge=1, le=MOST_STEPS)
 
 
 class Funnel(Frozen):
@@ -62,9 +82,9 @@ class Funnel(Frozen):
 
     steps: tuple[Step, ...]
     mode: Literal["ordered", "strict", "any"] = "ordered"
-    window: timedelta = timedelta(days=7)
+    window: Window = Field(timedelta(days=7), description="From step 1: `7d`, `12h`, seconds, or ISO 8601.")
     exclusions: tuple[Exclusion, ...] = ()
-    unit: Literal["person", "visit"] = "person"
+    unit: Unit = "profile"
     breakdown: Breakdown | None = None
 
     def checked(self) -> Funnel:
@@ -90,14 +110,15 @@ class Funnel(Frozen):
 class Paths(Frozen):
     """A paths question: what people do after, before or between anchors; the first anchor of each unit counts."""
 
-    start: Step | None = None
-    end: Step | None = None
-    depth: int = Field(5, ge=1, le=10)
-    window: timedelta | None = None
-    collapse: bool = True
-    hide: tuple[str, ...] = ()
-    unit: Literal["person", "visit"] = "person"
-    limit: int = Field(50, ge=1, le=1000)
+    start: Step | None = Field(None, description="Paths begin at the first of these of each unit.")
+    end: Step | None = Field(None, description="Paths end at the first of these (after `start`, when it is given).")
+    depth: int = Field(5, ge=1, le=10, description="Steps of a path, anchors included.")
+    window: Window | None = Field(None, description="Longest distance from the anchor.")
+    collapse: bool = Field(True, description="Repeats right after each other count once.")
+    hide: tuple[Name, ...] = Field((), max_length=200, description="What paths pass over, as if it were not there.")
+    of: PathNode = Field("touchpoint_type", description="What a step of a path is.")
+    unit: Unit = "profile"
+    limit: int = Field(50, ge=1, le=1000, description="Most travelled paths that are listed.")
 
     def checked(self) -> Paths:
         """Itself, or InputError."""
@@ -105,6 +126,8 @@ class Paths(Frozen):
             raise InputError("Paths need an anchor: a start, an end, or both.")
         if self.window is not None and self.window <= timedelta(0):
             raise InputError("The window of paths must be longer than zero.")
+        if self.of == "stage" and self.unit == "visit":
+            raise InputError("Stages are entered by people, so paths of stages count profiles, not visits.")
         return self
 
 

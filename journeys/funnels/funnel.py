@@ -7,6 +7,7 @@ step to step and is a few passes over the arrays.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,18 +15,29 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from journeys.funnels.definition import Breakdown, Funnel, Step
-from journeys.funnels.timeline import Flags, Ints, Names, Timeline, fetch, mask, matches
+from cdp.errors import InputError
+from journeys.funnels.definition import Breakdown, Funnel
+from journeys.funnels.names import ENTRIES, TOUCHPOINTS, Names, condition, mask
+from journeys.funnels.timeline import Flags, Hashes, Ints, Rows, Timeline, fetch
 from journeys.measures import Frozen, Measure, Query, share
+from journeys.naming import unknown
 from journeys.scope import Scope
 
 MOST_GROUPS = 20
+# Groups of a breakdown that are no value of it, and attempts that belong to none.
+OTHER, UNKNOWN, NOWHERE = 0, -1, -2
+_NODE = re.compile(r"^(?:step\.(?P<step>\d{1,2})\.(?P<what>reached|dropped)(?:@(?P<group>.+))?|(?P<struck>excluded))$")
 
 
 class StepResult(Frozen):
-    """One step: units that got this far, as a share of step 1 and of the step before, and the median way from there."""
+    """One step: units that got this far, as a share of step 1 and of the step before, and the median way from there.
+
+    `dropped` are those who reached the step before and not this one. `node` with `.reached` or `.dropped` (those who
+    stopped here) names the people behind.
+    """
 
     name: str
+    node: str
     units: Measure
     of_first: Measure
     of_previous: Measure
@@ -53,39 +65,102 @@ class _Attempts:
     at: Ints
 
 
+@dataclass(frozen=True)
+class _Run:
+    """A funnel that has run: attempts that count, those that an exclusion struck out, values of the breakdown."""
+
+    timeline: Timeline
+    attempts: _Attempts
+    struck: Ints
+    groups: list[str]
+    query: Query
+
+
 def count(connection: duckdb.DuckDBPyConnection, scope: Scope, funnel: Funnel) -> FunnelResult:
     """The funnel over the people in scope."""
-    funnel.checked()
-    names = Names(connection)
-    values: dict[str, Any] = {}
-    steps, any_step = mask(names, funnel.steps, values)
-    columns = {"steps": steps}
-    tests = [matches(names, Step(events=exclusion.events), values) for exclusion in funnel.exclusions]
-    for index, test in enumerate(tests):
-        columns[f"excluded_{index}"] = f"({test})"
-    groups: list[str] = []
-    if funnel.breakdown:
-        groups = _values(connection, funnel.breakdown.by)
-        values["groups"] = groups
-        columns["property"] = f"coalesce(list_position($groups, t.{funnel.breakdown.by}::varchar), 0)::integer"
-    everything = funnel.mode == "strict" or funnel.unit == "visit"
-    keep = None if everything else " or ".join([any_step, *tests])
-    timeline, query = fetch(connection, scope, columns, values, keep=keep, visits=funnel.unit == "visit")
-    attempts = _follow(timeline, funnel)
-    attempts, excluded = _exclude(timeline, funnel, attempts)
-    names_of_steps = [step.title for step in funnel.steps]
-    result = _results(timeline, attempts, names_of_steps)
-    started = int((attempts.reached >= 1).sum())
+    run = _run(connection, scope, funnel)
+    timeline, attempts = run.timeline, run.attempts
+    names = [step.title for step in funnel.steps]
+    started, excluded = len(attempts.unit), len(run.struck)
     whole = attempts.at[attempts.reached == len(funnel.steps)]
     spans = timeline.time[whole[:, -1]] - timeline.time[whole[:, 0]]
     return FunnelResult(
-        steps=result,
+        steps=_results(timeline, attempts, names),
         conversion=share(len(whole), started, "share of units", "funnel"),
         median_seconds=_median(spans),
         excluded=Measure(value=excluded, n=started + excluded, unit="units", query="funnel"),
-        groups=_grouped(timeline, attempts, funnel.breakdown, groups, names_of_steps) if funnel.breakdown else {},
-        queries={"funnel": query},
+        groups=_grouped(run, funnel.breakdown, names) if funnel.breakdown else {},
+        queries={"funnel": run.query, **scope.traces},
     )
+
+
+def people(connection: duckdb.DuckDBPyConnection, scope: Scope, funnel: Funnel, node: str) -> Hashes:
+    """Hashes of the people behind a number: `step.2.reached`, `step.2.dropped@mobile` of one group, `excluded`.
+
+    InputError for what is no node of this funnel.
+    """
+    found = _NODE.match(node)
+    step = int(found["step"] or 0) if found else 0
+    last = len(funnel.steps) - (found is not None and found["what"] == "dropped")
+    if found is None or not (found["struck"] or 1 <= step <= last):
+        raise InputError(
+            f"`{node[:80]}` is no number of this funnel: write step.N.reached (N up to {len(funnel.steps)}), "
+            f"step.N.dropped (N up to {len(funnel.steps) - 1}), with @VALUE of the breakdown, or excluded."
+        )
+    run = _run(connection, scope, funnel)
+    if found["struck"]:
+        return run.timeline.people[np.unique(run.struck)]
+    attempts = run.attempts
+    chosen = attempts.reached >= step if found["what"] == "reached" else attempts.reached == step
+    if found["group"] is not None:
+        chosen &= _group_of(run, funnel, found["group"])
+    return np.unique(run.timeline.people[attempts.unit[chosen]])
+
+
+def _group_of(run: _Run, funnel: Funnel, value: str) -> Flags:
+    if funnel.breakdown is None:
+        raise InputError(f"This funnel has no breakdown, so there is no group `{value[:60]}`.")
+    codes = _codes(run, funnel.breakdown)
+    labels = {label: code for code, label in _labels(run.groups).items() if code in codes}
+    if value not in labels:
+        raise InputError(unknown("group", value, labels))
+    return np.asarray(codes == labels[value], dtype=np.bool_)
+
+
+def _run(connection: duckdb.DuckDBPyConnection, scope: Scope, funnel: Funnel) -> _Run:
+    funnel.checked()
+    names = Names(connection)
+    steps = [names.find(step) for step in funnel.steps]
+    exclusions = [names.find(exclusion) for exclusion in funnel.exclusions]
+    everything = [*steps, *exclusions]
+    if funnel.unit == "visit" and any(each.has_stages for each in everything):
+        raise InputError("Stages are entered by people, so a funnel with stages counts profiles, not visits.")
+    values: dict[str, Any] = {}
+    split = funnel.breakdown
+    groups = _values(connection, names.require_property(split.by)) if split else []
+    if split:
+        values["groups"] = groups
+
+    def rows(alias: str) -> Rows:
+        mask_of_steps, matching = mask(steps, alias, values)
+        tests = [condition(each, alias, values) for each in exclusions]
+        columns = {"steps": mask_of_steps}
+        columns |= {f"excluded_{index}": f"({test})" for index, test in enumerate(tests)}
+        if split:
+            columns["property"] = _property(split, alias)
+        whole = funnel.mode == "strict" or funnel.unit == "visit"
+        return Rows(columns, keep=None if whole else " or ".join([matching, *tests]))
+
+    timeline, query = fetch(
+        connection,
+        scope,
+        values,
+        touchpoints=rows(TOUCHPOINTS) if any(each.has_touchpoints for each in everything) else None,
+        entries=rows(ENTRIES) if any(each.has_stages for each in everything) else None,
+        visits=funnel.unit == "visit",
+    )
+    attempts, struck = _exclude(timeline, funnel, _follow(timeline, funnel))
+    return _Run(timeline, attempts, struck, groups, query)
 
 
 def _follow(timeline: Timeline, funnel: Funnel) -> _Attempts:
@@ -168,8 +243,8 @@ def _any_order(timeline: Timeline, matched: NDArray[Any], steps: int, window: in
     return _furthest(timeline, chains)
 
 
-def _exclude(timeline: Timeline, funnel: Funnel, attempts: _Attempts) -> tuple[_Attempts, int]:
-    """Attempts without those an exclusion strikes out, and how many those are."""
+def _exclude(timeline: Timeline, funnel: Funnel, attempts: _Attempts) -> tuple[_Attempts, Ints]:
+    """Attempts without those an exclusion strikes out, and the units of those."""
     struck = np.zeros(len(attempts.unit), dtype=bool)
     window = int(funnel.window.total_seconds() * 1_000_000)
     for index, exclusion in enumerate(funnel.exclusions):
@@ -184,7 +259,8 @@ def _exclude(timeline: Timeline, funnel: Funnel, attempts: _Attempts) -> tuple[_
         hit = (found >= 0) & (timeline.unit[found] == timeline.unit[begin]) & (timeline.time[found] < limit)
         struck[begun[hit]] = True
     kept = ~struck
-    return _Attempts(attempts.unit[kept], attempts.reached[kept], attempts.at[kept]), int(struck.sum())
+    rest = _Attempts(attempts.unit[kept], attempts.reached[kept], attempts.at[kept])
+    return rest, attempts.unit[struck].astype(np.int64)
 
 
 def _results(
@@ -201,6 +277,7 @@ def _results(
         results.append(
             StepResult(
                 name=name,
+                node=f"step.{index + 1}",
                 units=Measure(value=units, n=counts[0], unit="units", query="funnel"),
                 of_first=share(units, counts[0], "share of units", "funnel"),
                 of_previous=share(units, before, "share of units", "funnel"),
@@ -228,17 +305,42 @@ def _values(connection: duckdb.DuckDBPyConnection, column: str) -> list[str]:
     return [row[0] for row in connection.execute(sql).fetchall()]
 
 
-def _grouped(
-    timeline: Timeline, attempts: _Attempts, split: Breakdown, groups: list[str], names: list[str]
-) -> dict[str, tuple[StepResult, ...]]:
+def _property(split: Breakdown, alias: str) -> str:
+    """The number of a row's group: its place in the list, OTHER when it is rarer, UNKNOWN without a value.
+
+    Entering a stage has the property of the touchpoint of that moment, which brought the person there.
+    """
+    value = f"t.{split.by}::varchar"
+    if alias == ENTRIES:
+        value = (
+            f"(select min({value}) from marts.touchpoints as t "
+            "where t.profile_id = e.profile_id and t.occurred_at = e.entered_at)"
+        )
+    return f"coalesce(list_position($groups, {value}), if({value} is null, {UNKNOWN}, {OTHER}))::integer"
+
+
+def _labels(groups: list[str]) -> dict[int, str]:
+    return {OTHER: "other", UNKNOWN: "unknown", **{index + 1: value for index, value in enumerate(groups)}}
+
+
+def _codes(run: _Run, split: Breakdown) -> Ints:
+    """The group of every attempt that counts; NOWHERE where the step that decides was not reached."""
+    attempts = run.attempts
     if split.at == "first":
         place = attempts.at[:, 0]
     elif split.at == "last":
         place = np.take_along_axis(attempts.at, (attempts.reached - 1)[:, None], axis=1)[:, 0]
     else:
         place = attempts.at[:, (split.step or 1) - 1]
-    codes = np.where(place >= 0, timeline.columns["property"][place], -1)
-    named = {0: "other", **{index + 1: value for index, value in enumerate(groups)}}
-    return {
-        named[int(code)]: _results(timeline, attempts, names, codes == code) for code in np.unique(codes[codes >= 0])
-    }
+    if len(run.timeline.unit) == 0:
+        return np.empty(0, dtype=np.int64)
+    return np.where(place >= 0, run.timeline.columns["property"][place], NOWHERE).astype(np.int64)
+
+
+def _grouped(run: _Run, split: Breakdown, names: list[str]) -> dict[str, tuple[StepResult, ...]]:
+    """The funnel by value, the most frequent value first."""
+    codes = _codes(run, split)
+    labels = _labels(run.groups)
+    found, sizes = np.unique(codes[codes != NOWHERE], return_counts=True)
+    ranked = found[np.argsort(-sizes, kind="stable")]
+    return {labels[int(code)]: _results(run.timeline, run.attempts, names, codes == code) for code in ranked}

@@ -1,4 +1,4 @@
-"""Touchpoints as arrays, ordered by person and time.
+"""Touchpoints, and moments at which stages were entered, as arrays ordered by person and time.
 
 The published table is physically ordered that way, so a scan is already in order; that is checked after every fetch,
 and sorted when it does not hold. People are 64-bit hashes: strings never reach Python. Times are microseconds.
@@ -14,14 +14,13 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from cdp.errors import InputError
-from journeys.funnels.definition import Step
 from journeys.measures import Query
-from journeys.scope import Scope, has_column, traced
+from journeys.scope import Scope, traced
 
 Ints = NDArray[np.int64]
 Codes = NDArray[np.int32]
 Flags = NDArray[np.bool_]
+Hashes = NDArray[np.uint64]
 VISIT_GAP = 30 * 60 * 1_000_000
 EVERYBODY = "marts.profiles"
 
@@ -30,122 +29,70 @@ EVERYBODY = "marts.profiles"
 class Timeline:
     """Columns of equal length: unit number (0, 1, …), microseconds, rank, and whatever else was asked for.
 
-    The rank counts moments: touchpoints of one unit and moment share it, every later one has a higher one. It is null
-    when no moment is shared: then positions are ranks.
+    `people` holds the hash of the person behind each unit. The rank counts moments: touchpoints of one unit and moment
+    share it, every later one has a higher one. It is null when no moment is shared: then positions are ranks.
     """
 
     unit: Codes
     time: Ints
     rank: Codes | None
     columns: dict[str, NDArray[Any]]
-    units: int
+    people: Hashes
+
+    @property
+    def units(self) -> int:
+        """How many units there are."""
+        return len(self.people)
 
     def ranks(self, positions: Ints) -> NDArray[Any]:
         """The ranks of touchpoints given by position."""
         return positions if self.rank is None else self.rank[positions]
 
 
-class Names:
-    """Turns names people type into conditions: touchpoint types first, event names otherwise."""
+@dataclass(frozen=True)
+class Rows:
+    """What is fetched of one table: SQL expressions by column, and which rows (all by default)."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
-        self._types = self._read_types()
-        self._events: set[str] | None = None
-
-    def column(self, name: str) -> str:
-        """The column a name is found in. InputError, naming the nearest, when nothing is called so."""
-        if name in self._types:
-            return "touchpoint_type"
-        if name in self._known_events():
-            return "event_name"
-        raise InputError(f"Nothing is called `{name[:80]}`; {self._nearest(name)}")
-
-    def _read_types(self) -> set[str]:
-        if has_column(self._connection, "touchpoint_types", "touchpoint_type"):
-            sql = "select distinct touchpoint_type from marts.touchpoint_types"
-        else:
-            sql = "select distinct touchpoint_type from marts.touchpoints"
-        return {row[0] for row in self._connection.execute(sql).fetchall()}
-
-    def _known_events(self) -> set[str]:
-        if self._events is None:
-            rows = self._connection.execute("select distinct event_name from marts.touchpoints").fetchall()
-            self._events = {row[0] for row in rows}
-        return self._events
-
-    def _nearest(self, name: str) -> str:
-        from difflib import get_close_matches
-
-        known = sorted(self._types | self._known_events())
-        near = get_close_matches(name, known, n=3, cutoff=0.4)
-        return f"did you mean {', '.join(f'`{each}`' for each in near)}?" if near else "see the touchpoint types."
+    columns: dict[str, str]
+    keep: str | None = None
 
 
-def mask(names: Names, steps: tuple[Step, ...], values: dict[str, Any]) -> tuple[str, str]:
-    """Two SQL expressions: an integer with bit n set when a touchpoint matches step n, and whether it matches any.
-
-    Look-ups in constant lists run once per distinct text of a compressed block instead of once per row, which is why
-    they stand here instead of comparisons. Literals go into `values`.
-    """
-    bits: dict[str, dict[str, int]] = {}
-    parts, matches = [], []
-    for index, step in enumerate(steps):
-        found = {name: names.column(name) for name in step.events}
-        if step.where:
-            test = _condition(step, found, values)
-            parts.append(f"(case when {test} then {1 << index} else 0 end)")
-            matches.append(f"({test})")
-            continue
-        for name, column in found.items():
-            known = bits.setdefault(column, {})
-            known[name] = known.get(name, 0) | 1 << index
-    for column, known in bits.items():
-        listed, coded = _bind(list(known), values), _bind(list(known.values()), values)
-        parts.append(f"coalesce(list_extract({coded}, list_position({listed}, t.{column})), 0)")
-        matches.append(f"list_contains({listed}, t.{column})")
-    kind = "utinyint" if len(steps) <= 8 else "integer"
-    return f"({' | '.join(parts)})::{kind}", " or ".join(matches)
-
-
-def matches(names: Names, step: Step, values: dict[str, Any]) -> str:
-    """A SQL condition that holds for touchpoints of a step."""
-    return _condition(step, {name: names.column(name) for name in step.events}, values)
-
-
-def _condition(step: Step, found: dict[str, str], values: dict[str, Any]) -> str:
-    tests = []
-    for column in sorted(set(found.values())):
-        listed = _bind([name for name, place in found.items() if place == column], values)
-        tests.append(f"list_contains({listed}, t.{column})")
-    properties = [f"t.{column} = {_bind(value, values)}" for column, value in step.where.items()]
-    return " and ".join([f"({' or '.join(tests)})", *properties])
+# Tables, what they are called in SQL, and the moment of a row.
+_TOUCHPOINTS = ("marts.touchpoints", "t", "occurred_at", "t.rowid")
+_ENTRIES = ("marts.stage_episodes", "e", "entered_at", "-1")
 
 
 def fetch(
     connection: duckdb.DuckDBPyConnection,
     scope: Scope,
-    columns: dict[str, str],
     values: dict[str, Any],
     *,
-    keep: str | None = None,
+    touchpoints: Rows | None = None,
+    entries: Rows | None = None,
     visits: bool = False,
 ) -> tuple[Timeline, Query]:
-    """Touchpoints in scope with the SQL expressions `columns`; `keep` filters rows before they are fetched."""
-    selected = ",\n    ".join(f"{expression} as {name}" for name, expression in columns.items())
-    conditions = ["t.occurred_at >= $since", "t.occurred_at <= $until"]
-    if scope.relation != EVERYBODY:
-        conditions.append(f"t.profile_id in (select profile_id from {scope.relation})")
-    if keep:
-        conditions.append(f"({keep})")
-    sql = (
-        f"select\n    hash(t.profile_id) as person,\n    epoch_us(t.occurred_at) as moment,\n    {selected}\n"
-        f"from marts.touchpoints as t\nwhere {' and '.join(conditions)}"
-    )
-    bound = {**scope.parameters, **values}
+    """Touchpoints, moments at which stages were entered, or both in one order; both with the same columns."""
+    sides = [(place, rows) for place, rows in ((_ENTRIES, entries), (_TOUCHPOINTS, touchpoints)) if rows is not None]
+    placed = len(sides) > 1
+    sql = "\nunion all\n".join(_select(scope, place, rows, placed=placed) for place, rows in sides)
+    bound = {key: value for key, value in {**scope.parameters, **values}.items() if f"${key}" in sql}
     table = connection.execute(sql, bound).to_arrow_table()
     timeline = _ordered({name: table[name].to_numpy() for name in table.column_names})
     return (split_visits(timeline) if visits else timeline), traced(sql, bound, scope.relation)
+
+
+def _select(scope: Scope, place: tuple[str, str, str, str], rows: Rows, *, placed: bool) -> str:
+    table, alias, moment, number = place
+    columns = {"person": f"hash({alias}.profile_id)", "moment": f"epoch_us({alias}.{moment})"}
+    if placed:
+        columns["place"] = f"({number})::bigint"
+    selected = ",\n    ".join(f"{expression} as {name}" for name, expression in {**columns, **rows.columns}.items())
+    conditions = [f"{alias}.{moment} >= $since", f"{alias}.{moment} <= $until"]
+    if scope.relation != EVERYBODY:
+        conditions.append(f"{alias}.profile_id in (select profile_id from {scope.relation})")
+    if rows.keep:
+        conditions.append(f"({rows.keep})")
+    return f"select\n    {selected}\nfrom {table} as {alias}\nwhere {' and '.join(conditions)}"
 
 
 ORDER = """
@@ -192,31 +139,32 @@ def split_visits(timeline: Timeline) -> Timeline:
     fresh = np.empty(len(timeline.unit), dtype=bool)
     fresh[0] = True
     fresh[1:] = (timeline.unit[1:] != timeline.unit[:-1]) | (np.diff(timeline.time) > VISIT_GAP)
-    return _timeline(fresh, timeline.time, timeline.columns)
+    return _timeline(fresh, timeline.people[timeline.unit], timeline.time, timeline.columns)
 
 
-def _timeline(fresh: Flags, moment: Ints, columns: dict[str, NDArray[Any]]) -> Timeline:
+def _timeline(fresh: Flags, person: Hashes, moment: Ints, columns: dict[str, NDArray[Any]]) -> Timeline:
     firsts = np.flatnonzero(fresh)
     unit = np.repeat(np.arange(len(firsts), dtype=np.int32), np.diff(np.append(firsts, len(fresh))))
     still = moment[1:] == moment[:-1]
     still &= ~fresh[1:]
     rank = np.cumsum(np.append(True, ~still), dtype=np.int32) if still.any() else None
-    return Timeline(unit, moment, rank, columns, len(firsts))
+    return Timeline(unit, moment, rank, columns, person[firsts])
 
 
 def _ordered(arrays: dict[str, NDArray[Any]]) -> Timeline:
-    person, moment = arrays.pop("person"), arrays.pop("moment")
+    person, moment, place = arrays.pop("person"), arrays.pop("moment"), arrays.pop("place", None)
     if len(person) == 0:
         nothing = np.empty(0, dtype=np.int32)
-        return Timeline(nothing, moment.astype(np.int64), None, arrays, 0)
+        return Timeline(nothing, moment.astype(np.int64), None, arrays, np.empty(0, dtype=np.uint64))
     fresh = _runs(person)
     starts = np.sort(person[fresh])
-    if bool(np.any(starts[1:] == starts[:-1])) or bool(np.any((moment[1:] < moment[:-1]) & ~fresh[1:])):
-        order = np.lexsort((moment, person))
+    disordered = bool(np.any(starts[1:] == starts[:-1])) or bool(np.any((moment[1:] < moment[:-1]) & ~fresh[1:]))
+    if disordered or place is not None:
+        order = np.lexsort((moment, person) if place is None else (place, moment, person))
         person, moment = person[order], moment[order]
         arrays = {name: array[order] for name, array in arrays.items()}
         fresh = _runs(person)
-    return _timeline(fresh, moment, arrays)
+    return _timeline(fresh, person, moment, arrays)
 
 
 def _runs(person: NDArray[Any]) -> Flags:
@@ -224,9 +172,3 @@ def _runs(person: NDArray[Any]) -> Flags:
     fresh[0] = True
     np.not_equal(person[1:], person[:-1], out=fresh[1:])
     return fresh
-
-
-def _bind(value: Any, values: dict[str, Any]) -> str:
-    name = f"v{len(values)}"
-    values[name] = value
-    return f"${name}"

@@ -7,8 +7,9 @@ cell of the page can be traced and counted again.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
+from journeys.audience import Audience
 from journeys.findings.model import Finding
 from journeys.interventions.model import Intervention
 from journeys.measures import Frozen, Measure, Query
@@ -108,6 +109,7 @@ class JourneyMap(Frozen):
 
     lang: Language
     segment: str | None
+    audience: Audience = Audience()
     as_of: datetime
     since: datetime | None
     until: datetime
@@ -155,3 +157,19 @@ class JourneyMap(Frozen):
             ]
         found += [(f"intervention.{row.key}", row.worth) for row in self.interventions]
         return found
+
+    def traced_numbers(self) -> dict[str, dict[str, Any]]:
+        """Every number by its key: value, n, interval (null where everybody was counted), unit, models and query.
+
+        The SQL of a query, with its parameters, stands in `queries` under its name.
+        """
+        found = {}
+        for key, measure in self.numbers():
+            query = self.queries.get(measure.query)
+            models = query.models if query else ()
+            found[key] = {**measure.model_dump(mode="json"), "models": list(models)}
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole content as plain JSON types, with `numbers` as a flat list of everything that can be traced."""
+        return {**super().to_json(), "numbers": self.traced_numbers()}

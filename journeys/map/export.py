@@ -13,6 +13,7 @@ from typing import Literal, get_args
 from cdp.errors import ConfigurationError, InputError
 from journeys.map import fonts, interactive, mermaid, sheet, svg
 from journeys.map.content import JourneyMap
+from journeys.map.interactive import People
 
 Format = Literal["svg", "png", "pdf", "json", "html", "mermaid", "xlsx"]
 FORMATS: tuple[str, ...] = get_args(Format)
@@ -36,11 +37,11 @@ def write(
     format: str,
     out: Path,
     *,
-    nodes: dict[str, str] | None = None,
+    people: People | None = None,
     compare: JourneyMap | None = None,
 ) -> Path:
     """The map as a file; returns its path. InputError for an unknown format, ConfigurationError without a font."""
-    content = to_bytes(journey_map, format, nodes=nodes, compare=compare)
+    content = to_bytes(journey_map, format, people=people, compare=compare)
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = out.with_name(out.name + ".draft")
     draft.write_bytes(content)
@@ -52,26 +53,35 @@ def to_bytes(
     journey_map: JourneyMap,
     format: str,
     *,
-    nodes: dict[str, str] | None = None,
+    people: People | None = None,
     compare: JourneyMap | None = None,
 ) -> bytes:
-    """The map in one of FORMATS; `compare` puts a second map beside it (not in Mermaid and xlsx)."""
-    if format not in FORMATS:
-        raise InputError(f"There is no format `{format}`; choose one of {', '.join(FORMATS)}.")
+    """The map in one of FORMATS; `compare` puts a second map beside it.
+
+    `people` tells in HTML how to get the people behind a number of a map, by its key.
+    """
+    require(format)
     if format in ("png", "pdf"):
         return _rendered(journey_map, format, compare)
     if format == "svg":
         return svg.render(journey_map, compare).encode()
     if format == "html":
-        return interactive.document(journey_map, nodes=nodes, compare=compare).encode()
-    if format == "json":
-        content = journey_map.to_json()
-        if compare is not None:
-            content = {"map": content, "compare": compare.to_json()}
-        return json.dumps(content, ensure_ascii=False, indent=2).encode()
+        return interactive.document(journey_map, people=people, compare=compare).encode()
+    if format == "mermaid":
+        return mermaid.chart(journey_map, compare).encode()
+    if format == "xlsx":
+        return sheet.workbook(journey_map, compare)
+    content = journey_map.to_json()
     if compare is not None:
-        raise InputError(f"A comparison cannot be written as {format}; write both maps, or choose another format.")
-    return mermaid.chart(journey_map).encode() if format == "mermaid" else sheet.workbook(journey_map)
+        content = {"map": content, "compare": compare.to_json()}
+    return json.dumps(content, ensure_ascii=False, indent=2).encode()
+
+
+def require(format: str) -> str:
+    """The format itself; InputError naming all when there is no such one."""
+    if format not in FORMATS:
+        raise InputError(f"There is no format `{format[:40]}`; choose one of {', '.join(FORMATS)}.")
+    return format
 
 
 def _rendered(journey_map: JourneyMap, format: str, compare: JourneyMap | None) -> bytes:

@@ -96,9 +96,9 @@ def reached_share(stage: StageColumn, shown: JourneyMap) -> float:
     return (stage.reached.value or 0.0) / everybody if everybody else 0.0
 
 
-def row_label(page: Page, y: float, title: str, note: str) -> float:
-    """The heading of a row in the label column, under a hairline; returns the lowest y used."""
+def row_label(page: Page, y: float, title: str, note: str, *, room: float = 0.0) -> float:
+    """The heading of a row in the label column, under a hairline; returns the lowest y used. `room` stays free."""
     page.line(MARGIN, y, WIDTH - MARGIN, y, stroke=LIGHT, width=0.8)
     page.text(MARGIN, y + 24, title, size=15, bold=True, fill=INK)
-    lines = fonts.wrap(note, 11.5, LABELS - 22)
+    lines = fonts.wrap(note, 11.5, LABELS - 22 - room)
     return page.lines(MARGIN, y + 42, lines, size=11.5, leading=15, fill=MID)

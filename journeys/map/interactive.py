@@ -1,29 +1,37 @@
 """A journey map as one HTML file that works offline: hover for the numbers, click for what is behind one.
 
-The page is the SVG itself; the numbers and their queries travel along as JSON. Nothing is loaded from elsewhere.
+The page is the SVG itself; the numbers, their queries and the segments behind them travel along as JSON. Nothing is
+loaded from elsewhere.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from html import escape
+from typing import Any
 
-from journeys.map import svg
+from journeys import behind
+from journeys.map import nodes, svg
 from journeys.map.content import JourneyMap
+
+People = Callable[[JourneyMap, str], str]
 
 _STYLE = """
 body{margin:0;background:#fefefc;font:14px 'Liberation Sans',Arial,Helvetica,sans-serif;color:#1b1b1b}
 svg{display:block;width:100%;height:auto;max-width:1760px;margin:0 auto}
 text[data-key]{cursor:pointer}
 text[data-key]:hover,text[data-key]:focus{text-decoration:underline;outline:none}
-aside{position:fixed;right:0;top:0;bottom:0;width:min(460px,92vw);background:#fff;border-left:1px solid #bdbdbb;
-padding:24px;overflow:auto;box-shadow:-6px 0 24px #0001}
+aside{position:fixed;right:0;top:0;bottom:0;width:min(460px,92vw);box-sizing:border-box;background:#fff;
+border-left:1px solid #bdbdbb;padding:24px;overflow:auto;box-shadow:-6px 0 24px #0001}
 aside[hidden]{display:none}
 aside h2{font-size:16px;margin:0 0 12px;word-break:break-word}
+aside h3{font-size:13px;margin:16px 0 6px;color:#4d4d4d}
 aside dl{display:grid;grid-template-columns:auto 1fr;gap:4px 14px;margin:0 0 14px}
 aside dt{color:#767676}aside dd{margin:0}
-aside pre{background:#f1f1ee;padding:12px;white-space:pre-wrap;font-size:12px}
+aside pre{background:#f1f1ee;padding:12px;margin:0;white-space:pre-wrap;word-break:break-word;font-size:12px}
 aside button{float:right;border:0;background:none;font-size:20px;cursor:pointer}
+@media print{aside{display:none}}
 """
 
 _SCRIPT = """
@@ -31,22 +39,29 @@ const data=JSON.parse(document.getElementById('numbers').textContent);
 const panel=document.querySelector('aside');
 const put=(tag,text,parent)=>{
   const node=document.createElement(tag); node.textContent=text; parent.append(node); return node};
+const plain=value=>typeof value==='number'?+value.toPrecision(4):value;
 const show=key=>{
-  const number=data.numbers[key]; panel.replaceChildren();
+  const cut=key.startsWith('compare:'), map=data.maps[cut?1:0], name=cut?key.slice(8):key;
+  const number=map.numbers[name]; panel.replaceChildren();
   const close=put('button','\\u00d7',panel); close.setAttribute('aria-label','close');
   close.onclick=()=>{panel.hidden=true};
-  put('h2',key,panel);
+  put('h2',name,panel);
   if(number){
     const list=put('dl','',panel);
-    for(const [name,value] of Object.entries(number)){
-      if(value===null||value==='')continue; put('dt',name,list); put('dd',String(value),list)}
-    const query=data.queries[number.query];
-    if(query){put('p',query.models.join(', '),panel);put('pre',query.sql,panel);
-      put('pre',JSON.stringify(query.parameters,null,1),panel)}
-  }
-  if(data.segment_url){const link=put('a',data.segment_label,panel);
-    link.href=data.segment_url.replace('{node}',encodeURIComponent(key))}
-  else if(data.nodes[key]){put('h2',data.segment_label,panel);put('pre',data.nodes[key],panel)}
+    const line=(term,text)=>{put('dt',term,list); put('dd',text,list)};
+    line(data.words.value,number.value===null?'\\u2013':plain(number.value)+' '+number.unit);
+    line('n',number.n.toLocaleString());
+    line(data.words.interval,number.low===null?data.words.exact:plain(number.low)+' \\u2013 '+plain(number.high));
+    line(data.words.models,number.models.join(', '))}
+  if(map.segments[name]){
+    put('h3',data.words.segment,panel);
+    put('pre',map.segments[name],panel)}
+  if(map.people[name]){
+    put('h3',data.words.people,panel);
+    put('pre',map.people[name],panel)}
+  const query=number&&map.queries[number.query];
+  if(query){put('h3','SQL',panel);put('pre',query.sql,panel);
+    put('pre',JSON.stringify(query.parameters,null,1),panel)}
   panel.hidden=false};
 for(const text of document.querySelectorAll('text[data-key]')){
   text.setAttribute('tabindex','0');
@@ -55,26 +70,32 @@ for(const text of document.querySelectorAll('text[data-key]')){
 document.addEventListener('keydown',event=>{if(event.key==='Escape')panel.hidden=true});
 """
 
-# Keys of the second map of a comparison; its queries are those of the first with other people.
-_COMPARED = "compare:"
-_SEGMENT = {"en": "People behind this number", "zh": "该数字背后的人群"}
+# In front of the keys of the second map of a comparison.
+COMPARED = "compare:"
+_WORDS = {
+    "en": {
+        "value": "value",
+        "interval": "95 % interval",
+        "exact": "counted, not sampled",
+        "models": "models",
+        "segment": "The segment behind this number",
+        "people": "The people behind this number",
+    },
+    "zh": {
+        "value": "数值",
+        "interval": "95 % 区间",
+        "exact": "全部计数，无抽样误差",
+        "models": "数据模型",
+        "segment": "该数字对应的人群定义",
+        "people": "该数字对应的人",
+    },
+}
 
 
-def document(
-    shown: JourneyMap,
-    *,
-    nodes: dict[str, str] | None = None,
-    segment_url: str | None = None,
-    compare: JourneyMap | None = None,
-) -> str:
-    """The page. `nodes` maps keys to the SQL of the people behind; `segment_url` holds `{node}` to link instead."""
-    data = {
-        "numbers": _numbers(shown) | (_numbers(compare, _COMPARED) if compare else {}),
-        "queries": {name: query.model_dump(mode="json") for name, query in shown.queries.items()},
-        "nodes": nodes or {},
-        "segment_url": segment_url,
-        "segment_label": _SEGMENT[shown.lang],
-    }
+def document(shown: JourneyMap, *, people: People | None = None, compare: JourneyMap | None = None) -> str:
+    """The page. `people` tells how to get the people behind a number of a map, by its key."""
+    maps = [shown] if compare is None else [shown, compare]
+    data = {"maps": [_behind(each, people) for each in maps], "words": _WORDS[shown.lang]}
     # `</script>` inside a text must not end the block.
     packed = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
     return (
@@ -86,13 +107,25 @@ def document(
     )
 
 
-def _numbers(shown: JourneyMap, prefix: str = "") -> dict[str, object]:
-    return {prefix + key: measure.model_dump(mode="json") for key, measure in shown.numbers()}
+def _behind(shown: JourneyMap, people: People | None) -> dict[str, Any]:
+    """What a click shows: numbers, queries, the definition of a segment where there is one, how to get the people."""
+    segments: dict[str, str] = {}
+    listed: dict[str, str] = {}
+    for key, _ in shown.numbers():
+        if not nodes.has_people(key):
+            continue
+        condition = behind.of_audience(shown.audience, behind.of_map(key), shown.as_of)
+        if condition is not None:
+            segments[key] = json.dumps(condition, ensure_ascii=False, indent=1)
+        if people is not None:
+            listed[key] = people(shown, key)
+    queries = {name: query.model_dump(mode="json") for name, query in shown.queries.items()}
+    return {"numbers": shown.traced_numbers(), "queries": queries, "segments": segments, "people": listed}
 
 
 def _pages(shown: JourneyMap, compare: JourneyMap | None) -> str:
     """One page, or two below each other whose numbers are told apart by the prefix of their keys."""
     if compare is None:
         return svg.render(shown)
-    second = svg.render(compare, beside=shown).replace('data-key="', f'data-key="{_COMPARED}')
+    second = svg.render(compare, beside=shown).replace('data-key="', f'data-key="{COMPARED}')
     return svg.render(shown, beside=compare) + second

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import duckdb
 
@@ -67,32 +67,46 @@ def build_map(
     already; `edits` is the file of interventions that people filled in. Raises InputError for a period that holds
     nothing and NotFoundError for a snapshot without marts.
     """
-    if lang not in ("en", "zh"):
-        raise InputError(f"The map speaks en and zh, not `{lang}`.")
     end = until or as_of
     if end > as_of:
         raise InputError(f"The period ends after the data does: `until` must not be later than {as_of:%Y-%m-%d}.")
     scope = Scope(until=end, since=since, relation=profile_ids or "marts.profiles", segment=segment)
+    return measure(connection, scope, as_of=as_of, lang=lang, findings=findings, edits=edits)
+
+
+def measure(
+    connection: duckdb.DuckDBPyConnection,
+    scope: Scope,
+    *,
+    as_of: datetime,
+    lang: str = "en",
+    findings: Findings | None = None,
+    edits: Path | None = None,
+) -> JourneyMap:
+    """The journey of the people in scope."""
+    if lang not in get_args(Language):
+        raise InputError(f"The map speaks en and zh, not `{lang[:20]}`.")
+    speaks: Language = "zh" if lang == "zh" else "en"
     rows, traces = _measure(connection, scope)
     found = findings or search(connection, scope)
-    interventions = ranking.rank(found, catalogue.load(edits), lang)
+    interventions = ranking.rank(found, catalogue.load(edits), speaks)
     bottleneck = _bottleneck(rows)
     stages = tuple(_column(stage, rows, found) for stage in rows["stages"])
     totals = rows["totals"][0]
     return JourneyMap(
-        lang=lang,
-        segment=segment,
+        lang=speaks,
+        segment=scope.segment,
         as_of=as_of.astimezone(UTC),
-        since=since,
-        until=end.astimezone(UTC),
+        since=scope.since,
+        until=scope.until.astimezone(UTC),
         first_touchpoint=totals["first_at"],
-        headline=finding.headline(found, stages, bottleneck, lang),
+        headline=finding.headline(found, stages, bottleneck, speaks),
         totals=_totals(totals),
         stages=stages,
         transitions=tuple(_transition(row) for row in rows["steps"]),
         bottleneck=bottleneck,
         interventions=interventions,
-        queries={**traces, **found.queries},
+        queries={**traces, **found.queries, **scope.traces},
     )
 
 
@@ -109,9 +123,16 @@ def _measure(connection: duckdb.DuckDBPyConnection, scope: Scope) -> tuple[Rows,
     if not any(row["is_path"] for row in rows["stages"]):
         raise InputError("The journey has no stages on its path; see the seed `journey_stages`.")
     if not rows["people"]:
-        who = f"Segment `{scope.segment}` has nobody" if scope.segment else "Nobody was"
-        raise InputError(f"{who} on the journey in this period; choose a longer one or other people.")
+        raise InputError(_nobody(connection, scope))
     return rows, traces
+
+
+def _nobody(connection: duckdb.DuckDBPyConnection, scope: Scope) -> str:
+    who = f"Segment `{scope.segment}` has nobody" if scope.segment else "Nobody was"
+    found = connection.execute("select min(occurred_at), max(occurred_at) from marts.touchpoints").fetchone()
+    first, last = found or (None, None)
+    data = f" (touchpoints are from {first:%Y-%m-%d} to {last:%Y-%m-%d})" if first and last else ""
+    return f"{who} on the journey in this period; choose a longer one or other people{data}."
 
 
 def _totals(row: dict[str, Any]) -> Totals:
@@ -199,7 +220,14 @@ def _transition(row: dict[str, Any]) -> Transition:
 
 def _time(row: dict[str, Any]) -> Time:
     def quartile(name: str) -> Measure:
-        return Measure(value=row.get(name), n=int(row.get("stays", 0)), unit="days", query="time")
+        return Measure(
+            value=row.get(name),
+            n=int(row.get("stays", 0)),
+            low=row.get(f"{name}_low"),
+            high=row.get(f"{name}_high"),
+            unit="days",
+            query="time",
+        )
 
     return Time(p25=quartile("p25"), p50=quartile("p50"), p75=quartile("p75"))
 
@@ -228,7 +256,14 @@ def _service(row: dict[str, Any], reached: int) -> Service:
         people=Measure(value=people, n=reached, query="service"),
         share=_share(people, reached, "service", "share of people"),
         tickets=Measure(value=tickets, n=tickets, unit="tickets", query="service"),
-        hours=Measure(value=row.get("hours"), n=tickets, unit="hours", query="service"),
+        hours=Measure(
+            value=row.get("hours"),
+            n=int(row.get("solved", 0)),
+            low=row.get("hours_low"),
+            high=row.get("hours_high"),
+            unit="hours",
+            query="service",
+        ),
         slow=_share(int(row.get("slow", 0)), tickets, "service", "share of tickets"),
     )
 

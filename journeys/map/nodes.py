@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 from cdp.errors import NotFoundError
-from journeys.map.content import JourneyMap
 from journeys.map.queries import MOVES
 from journeys.scope import Scope
 
@@ -91,12 +90,6 @@ def people_behind(scope: Scope, key: str) -> tuple[str, dict[str, Any]]:
     return text, bound
 
 
-def all_nodes(shown: JourneyMap, scope: Scope) -> dict[str, str]:
-    """The SQL of every node of a map, with its values written in: for the interactive page, to be read by people."""
-    nodes = {}
-    for key, _ in shown.numbers():
-        if key.split(".")[0] in _KINDS:
-            sql, values = people_behind(scope, key)
-            noted = "\n".join(f"-- ${name} = {value}" for name, value in values.items())
-            nodes[key] = f"{noted}\n{sql}"
-    return nodes
+def has_people(key: str) -> bool:
+    """Whether the number with this key has people behind it."""
+    return key.split(".", maxsplit=1)[0] in _KINDS

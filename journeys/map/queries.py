@@ -77,7 +77,8 @@ where move is not null
 group by stage, move
 """
 
-# Kaplan-Meier: stays still open count for as long as they have lasted, so slow stages do not look fast.
+# Kaplan-Meier: stays still open count for as long as they have lasted, so slow stages do not look fast. Intervals of
+# the quartiles invert the log-log interval of the curve (Greenwood's variance; Brookmeyer & Crowley 1982).
 TIME = """
 with {stays},
 lengths as (
@@ -103,15 +104,38 @@ curve as (
         case
             when min(risk - ended) over sofar = 0 then 0.0
             else exp(sum(ln(greatest(1 - ended / risk, 1e-300))) over sofar)
-        end as surviving
+        end as surviving,
+        sum(case when ended < risk then ended / (risk * (risk - ended)::double) end) over sofar as variance
     from at_risk
     window sofar as (partition by stage order by days rows unbounded preceding)
+),
+bounded as (
+    select
+        *,
+        -- Where the curve is still at one or already at zero, it is its own bound.
+        case when surviving > 0 and surviving < 1 then 1.959964 * sqrt(variance) / ln(surviving) else 0 end as width
+    from curve
+),
+ends as (
+    select
+        stage,
+        days,
+        surviving,
+        pow(surviving, exp(-width)) as lower_end,
+        pow(surviving, exp(width)) as upper_end
+    from bounded
 )
 select
     l.stage,
     any_value(c.p25) as p25,
     any_value(c.p50) as p50,
     any_value(c.p75) as p75,
+    any_value(c.p25_low) as p25_low,
+    any_value(c.p50_low) as p50_low,
+    any_value(c.p75_low) as p75_low,
+    any_value(c.p25_high) as p25_high,
+    any_value(c.p50_high) as p50_high,
+    any_value(c.p75_high) as p75_high,
     count(*) as stays,
     count(*) filter (l.ended) as ended
 from lengths as l
@@ -120,8 +144,14 @@ left join (
         stage,
         min(days) filter (surviving <= 0.75) as p25,
         min(days) filter (surviving <= 0.5) as p50,
-        min(days) filter (surviving <= 0.25) as p75
-    from curve
+        min(days) filter (surviving <= 0.25) as p75,
+        min(days) filter (least(lower_end, upper_end) <= 0.75) as p25_low,
+        min(days) filter (least(lower_end, upper_end) <= 0.5) as p50_low,
+        min(days) filter (least(lower_end, upper_end) <= 0.25) as p75_low,
+        min(days) filter (greatest(lower_end, upper_end) <= 0.75) as p25_high,
+        min(days) filter (greatest(lower_end, upper_end) <= 0.5) as p50_high,
+        min(days) filter (greatest(lower_end, upper_end) <= 0.25) as p75_high
+    from ends
     group by stage
 ) as c on l.stage = c.stage
 group by l.stage
@@ -176,6 +206,7 @@ answered as (
         s.stage,
         count(*) as tickets,
         median(k.hours_to_solution) as hours,
+        list_sort(list(k.hours_to_solution) filter (k.hours_to_solution is not null)) as sorted,
         count(*) filter (k.is_slow) as slow
     from marts.tickets as k
     inner join stays as s
@@ -188,7 +219,17 @@ answered as (
 counted as (
     select stage, count(distinct profile_id) as people, count(*) as contacts from contacts group by stage
 )
-select c.stage, c.people, c.contacts, coalesce(a.tickets, 0) as tickets, a.hours, coalesce(a.slow, 0) as slow
+select
+    c.stage,
+    c.people,
+    c.contacts,
+    coalesce(a.tickets, 0) as tickets,
+    a.hours,
+    -- The median lies between these two with 95 % confidence, whatever the distribution (binomial ranks).
+    a.sorted[greatest(floor(len(a.sorted) / 2 - 0.98 * sqrt(len(a.sorted)))::integer, 1)] as hours_low,
+    a.sorted[least(ceil(len(a.sorted) / 2 + 1 + 0.98 * sqrt(len(a.sorted)))::integer, len(a.sorted))] as hours_high,
+    coalesce(len(a.sorted), 0) as solved,
+    coalesce(a.slow, 0) as slow
 from counted as c
 left join answered as a on c.stage = a.stage
 """

@@ -12,33 +12,56 @@ from journeys.map.content import JourneyMap
 from journeys.map.words import Words
 
 
-def workbook(shown: JourneyMap) -> bytes:
-    """An .xlsx file with the sheets Map, Numbers, Interventions and Queries."""
+def workbook(shown: JourneyMap, compare: JourneyMap | None = None) -> bytes:
+    """An .xlsx file with the sheets Map, Numbers, Interventions and Queries; of a comparison also those of the other.
+
+    The numbers of two maps stand side by side, the sheets of the second one end in 2.
+    """
     from openpyxl import Workbook
 
     book = Workbook()
-    page = book.active
-    assert page is not None  # noqa: S101 - a new workbook has a sheet
-    page.title = "Map"
-    _fill(page, _matrix(shown), widths=(24, 18), frozen="B3")
-    numbers: list[list[Any]] = [["number", "value", "n", "low", "high", "unit", "query"]]
-    numbers += [[key, each.value, each.n, each.low, each.high, each.unit, each.query] for key, each in shown.numbers()]
-    _fill(book.create_sheet("Numbers"), numbers, widths=(40, 14), frozen="A2")
-    _fill(book.create_sheet("Interventions"), _interventions(shown), widths=(44, 16), frozen="A2")
-    queries: list[list[Any]] = [["query", "models", "parameters", "sql"]]
-    for name, query in shown.queries.items():
-        bound = "; ".join(f"{key} = {value}" for key, value in query.parameters.items())
-        queries.append([name, ", ".join(query.models), bound, query.sql])
-    _fill(book.create_sheet("Queries"), queries, widths=(24, 40), frozen="A2")
+    book.remove(book.worksheets[0])
+    maps = [shown] if compare is None else [shown, compare]
+    for number, each in enumerate(maps):
+        mark = f" {number + 1}" if number else ""
+        _fill(book.create_sheet(f"Map{mark}"), _matrix(each), widths=(24, 18), frozen="B3")
+    _fill(book.create_sheet("Numbers"), _numbers(maps), widths=(40, 14), frozen="A2")
+    for number, each in enumerate(maps):
+        mark = f" {number + 1}" if number else ""
+        _fill(book.create_sheet(f"Interventions{mark}"), _interventions(each), widths=(44, 16), frozen="A2")
+        _fill(book.create_sheet(f"Queries{mark}"), _queries(each), widths=(24, 40), frozen="A2")
     stream = BytesIO()
     book.save(stream)
     return stream.getvalue()
 
 
+def _numbers(maps: list[JourneyMap]) -> list[list[Any]]:
+    """One row a number, the columns of each map beside each other."""
+    columns = ("value", "n", "low", "high")
+    marks = [f" {number + 1}" if number else "" for number in range(len(maps))]
+    rows: list[list[Any]] = [["number", "unit", "query", *(f"{name}{mark}" for mark in marks for name in columns)]]
+    known = [dict(each.numbers()) for each in maps]
+    for key in dict.fromkeys(key for numbers in known for key in numbers):
+        cells = [numbers.get(key) for numbers in known]
+        first = next(cell for cell in cells if cell is not None)
+        values = [getattr(cell, name) if cell is not None else None for cell in cells for name in columns]
+        rows.append([key, first.unit, first.query, *values])
+    return rows
+
+
+def _queries(shown: JourneyMap) -> list[list[Any]]:
+    rows: list[list[Any]] = [["query", "models", "parameters", "sql"]]
+    for name, query in shown.queries.items():
+        bound = "; ".join(f"{key} = {value}" for key, value in query.parameters.items())
+        rows.append([name, ", ".join(query.models), bound, query.sql])
+    return rows
+
+
 def _matrix(shown: JourneyMap) -> list[list[Any]]:
     words = Words(shown.lang)
     columns = shown.stages
-    rows: list[list[Any]] = [[shown.headline.sentence], ["", *(words.stage(c.stage, c.label)[0] for c in columns)]]
+    who = f"{words.who(shown)} · {words.period(shown)}"
+    rows: list[list[Any]] = [[shown.headline.sentence], [who, *(words.stage(c.stage, c.label)[0] for c in columns)]]
     rows.append([words("people"), *(column.reached.value for column in columns)])
     rows.append([words("now", n="").strip(), *(column.now.value for column in columns)])
     for move in dict.fromkeys(move for column in columns for move in column.moves):

@@ -7,20 +7,23 @@ ratings, nothing where there are none.
 from __future__ import annotations
 
 from journeys.map import fonts
+from journeys.map.content import Touchpoint
 from journeys.map.flow_rows import hint
-from journeys.map.grid import Grid, row_label
+from journeys.map.grid import Column, Grid, row_label
 from journeys.map.page import DARK, INK, LIGHT, MID, PALE, RED, Page, clear_of
 from journeys.map.words import Words, count, percent
 from journeys.measures import Measure
 
 CURVE_HEIGHT = 92.0
+# Room that the scale of the curve takes from the row's heading.
+SCALE = 34.0
 TOP = 5
 
 
 def feeling(page: Page, grid: Grid, y: float) -> float:
     """Share of good ratings with its interval and n; labels keep clear of the lines."""
     words = grid.words
-    low = row_label(page, y, words("feeling"), words("feeling_note"))
+    low = row_label(page, y, words("feeling"), words("feeling_note"), room=SCALE)
     base = y + 24 + CURVE_HEIGHT
 
     def height(share: float) -> float:
@@ -81,7 +84,7 @@ def touchpoints(page: Page, grid: Grid, y: float) -> float:
     low = row_label(page, y, words("touchpoints"), words("touchpoints_note", n=TOP))
     tallest = max((row.people.value or 0.0 for rows in shown.values() for row in rows), default=1.0) or 1.0
     for column in grid.columns:
-        room = column.width * (0.54 if column.stage.is_path else 0.7)
+        room = _label_room(grid, column, shown[column.stage.stage])
         for index, row in enumerate(shown[column.stage.stage]):
             at = y + 25 + 21 * index
             label = fonts.shorten(words.touchpoint(row.type, row.label), 12.5, room - 8)
@@ -95,6 +98,13 @@ def touchpoints(page: Page, grid: Grid, y: float) -> float:
             key = f"touchpoint.{column.stage.stage}.{row.type}"
             page.text(column.left + room + length + 6, at, number, size=12, fill=DARK, key=key, hint=hint(row.people))
     return max(low, y + 25 + 21 * max(deepest - 1, 0)) + 18
+
+
+def _label_room(grid: Grid, column: Column, rows: list[Touchpoint]) -> float:
+    """Room for the labels of a column: what the longest needs, within bounds that leave the bars some."""
+    needed = max((fonts.width(grid.words.touchpoint(row.type, row.label), 12.5) for row in rows), default=0.0) + 10
+    least, most = (0.5, 0.66) if column.stage.is_path else (0.5, 0.72)
+    return min(max(needed, least * column.width), most * column.width)
 
 
 def service(page: Page, grid: Grid, y: float) -> float:

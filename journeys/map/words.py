@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from journeys.map.content import JourneyMap
-from journeys.map.texts import SOURCES_ZH, STAGES_ZH, TEXTS, TOUCHPOINTS_ZH
+from journeys.map.texts import CHANNELS_ZH, SOURCES_ZH, STAGES_ZH, TEXTS, TOUCHPOINTS_ZH
 
 
 class Words:
@@ -30,6 +30,10 @@ class Words:
         """Label of a touchpoint type."""
         return TOUCHPOINTS_ZH.get(kind, label) if self.lang == "zh" else label
 
+    def channel(self, name: str) -> str:
+        """Name of a channel."""
+        return CHANNELS_ZH.get(name, name) if self.lang == "zh" else name
+
     def sources(self, names: tuple[str, ...]) -> str:
         """The sources, listed."""
         if self.lang == "zh":
@@ -42,7 +46,17 @@ class Words:
 
     def who(self, shown: JourneyMap) -> str:
         """Whom the map shows."""
-        return self("segment", name=shown.segment) if shown.segment else self("everybody")
+        chosen = shown.audience
+        parts = [self("segment", name=shown.segment)] if shown.segment else []
+        if chosen.persona:
+            parts.append(self("persona", name=chosen.persona))
+        if chosen.channel:
+            parts.append(self("channel", name=self.channel(chosen.channel)))
+        if chosen.hours:
+            parts.append(self("hours", begin=chosen.hours[0], end=chosen.hours[1]))
+        if chosen.who:
+            parts.append(self(f"who.{chosen.who}"))
+        return self("and").join(parts) or self("everybody")
 
     def span(self, days: float | None) -> str:
         """A duration in the unit that reads best."""
@@ -58,6 +72,8 @@ class Words:
     def period(self, shown: JourneyMap) -> str:
         """The window of the map."""
         first = shown.since or shown.first_touchpoint or shown.until
+        if shown.audience.since or shown.audience.until:
+            return f"{first:%Y-%m-%d} – {shown.until:%Y-%m-%d}"
         return f"{_month(first, self.lang)} – {_month(shown.until, self.lang)}"
 
 

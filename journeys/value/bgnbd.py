@@ -25,6 +25,20 @@ class BgNbd:
     a: float
     b: float
 
+    @property
+    def logs(self) -> Floats:
+        """The parameters on the scale they are fitted on."""
+        return np.asarray(np.log([self.r, self.alpha, self.a, self.b]), dtype=np.float64)
+
+    @classmethod
+    def of_logs(cls, logs: Floats) -> BgNbd:
+        """The model with these logarithms of its parameters."""
+        return cls(*(float(value) for value in np.exp(logs)))
+
+    def loss(self, frequency: Floats, recency: Floats, age: Floats) -> float:
+        """Minus the log-likelihood of all customers."""
+        return -float(_log_likelihood(self, frequency, recency, age).sum())
+
     def alive(self, frequency: Floats, recency: Floats, age: Floats) -> Floats:
         """P(still a customer); 1 for those without a repeat purchase, as the model has it (eq. for P(alive))."""
         x = np.maximum(frequency, 1)

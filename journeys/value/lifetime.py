@@ -5,19 +5,22 @@ Purchases on one day count once (the models know days). Values are averages of t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import duckdb
 import numpy as np
+from numpy.typing import NDArray
 
 from cdp.errors import InputError
 from journeys.measures import Frozen, Measure, Query
 from journeys.scope import Scope, traced
-from journeys.value import bgnbd, gamma_gamma
+from journeys.value import bgnbd, gamma_gamma, uncertainty
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Floats = NDArray[np.float64]
 LEAST_REPEATERS = 30
 HORIZON_DAYS = 365
 
@@ -47,16 +50,37 @@ order by profile_id
 
 
 class LifetimeValue(Frozen):
-    """The fitted models and what they say about all customers together."""
+    """The fitted models and what they say: of all customers together, and per customer (`mean_value`).
+
+    Intervals are those of `uncertainty`; they are null where the likelihood cannot be followed.
+    """
 
     purchase_model: dict[str, float]
     value_model: dict[str, float]
     horizon_days: int
     customers: Measure
+    repeaters: Measure
     alive: Measure
     expected_purchases: Measure
     expected_revenue: Measure
+    mean_value: Measure
     queries: dict[str, Query]
+
+
+@dataclass(frozen=True)
+class _Customers:
+    """Summary of each customer as the models need it, in days."""
+
+    frequency: Floats
+    recency: Floats
+    age: Floats
+    mean: Floats
+
+    def predicted(self, often: bgnbd.BgNbd, much: gamma_gamma.GammaGamma, horizon: int) -> tuple[Floats, ...]:
+        """Per customer: P(alive), expected purchases, value per purchase, expected revenue."""
+        purchases = often.expected_purchases(float(horizon), self.frequency, self.recency, self.age)
+        each = much.expected_value(self.frequency, self.mean)
+        return often.alive(self.frequency, self.recency, self.age), purchases, each, purchases * each
 
 
 def estimate(
@@ -66,38 +90,65 @@ def estimate(
     if horizon_days < 1:
         raise InputError("The horizon of lifetime value must be at least one day.")
     sql = scope.render(SUMMARY)
-    customers = connection.execute(sql, scope.parameters).df()
-    repeaters = int((customers["frequency"] > 0).sum()) if len(customers) else 0
+    table = connection.execute(sql, scope.parameters).df()
+    repeaters = int((table["frequency"] > 0).sum()) if len(table) else 0
     if repeaters < LEAST_REPEATERS:
         raise InputError(
             f"Lifetime value needs at least {LEAST_REPEATERS} customers who bought again; there are {repeaters}."
         )
-    frequency, recency, age, mean = (
-        customers[name].to_numpy(dtype=np.float64) for name in ("frequency", "recency", "age", "mean_value")
-    )
-    often, much = bgnbd.fit(frequency, recency, age), gamma_gamma.fit(frequency, mean)
-    customers["alive"] = often.alive(frequency, recency, age)
-    customers["expected_purchases"] = often.expected_purchases(float(horizon_days), frequency, recency, age)
-    customers["expected_value"] = much.expected_value(frequency, mean)
-    customers["lifetime_value"] = customers["expected_purchases"] * customers["expected_value"]
-    count = len(customers)
+    names = ("frequency", "recency", "age", "mean_value")
+    customers = _Customers(*(table[name].to_numpy(dtype=np.float64) for name in names))
+    often = bgnbd.fit(customers.frequency, customers.recency, customers.age)
+    much = gamma_gamma.fit(customers.frequency, customers.mean)
+    columns = ("alive", "expected_purchases", "expected_value", "lifetime_value")
+    for name, values in zip(columns, customers.predicted(often, much, horizon_days), strict=True):
+        table[name] = values
+    ends = _intervals(customers, often, much, horizon_days)
+    count = len(table)
 
-    def total(name: str, unit: str) -> Measure:
-        return Measure(value=float(customers[name].sum()), n=count, unit=unit, query="customers")
+    def measure(name: str, unit: str, *, mean: bool) -> Measure:
+        total = float(table[name].sum())
+        low, high = ends[name] if ends else (None, None)
+        scale = 1 / count if mean else 1.0
+        return Measure(
+            value=total * scale,
+            n=count,
+            low=None if low is None else low * scale,
+            high=None if high is None else high * scale,
+            unit=unit,
+            query="customers",
+        )
 
     summary = LifetimeValue(
         purchase_model={"r": often.r, "alpha": often.alpha, "a": often.a, "b": often.b},
         value_model={"p": much.p, "q": much.q, "v": much.v},
         horizon_days=horizon_days,
         customers=Measure(value=count, n=count, query="customers"),
-        alive=Measure(value=float(customers["alive"].mean()), n=count, unit="mean probability", query="customers"),
-        expected_purchases=total("expected_purchases", "purchases"),
-        expected_revenue=total("lifetime_value", "revenue"),
-        queries={"customers": traced(sql, _bound(scope), scope.relation)},
+        repeaters=Measure(value=repeaters, n=count, query="customers"),
+        alive=measure("alive", "mean probability", mean=True),
+        expected_purchases=measure("expected_purchases", "purchases", mean=False),
+        expected_revenue=measure("lifetime_value", "revenue", mean=False),
+        mean_value=measure("lifetime_value", "revenue per customer", mean=True),
+        queries={"customers": traced(sql, scope.parameters, scope.relation), **scope.traces},
     )
-    kept = ["profile_id", "alive", "expected_purchases", "expected_value", "lifetime_value"]
-    return summary, customers[kept]
+    return summary, table[["profile_id", *columns]]
 
 
-def _bound(scope: Scope) -> dict[str, Any]:
-    return scope.parameters
+def _intervals(
+    customers: _Customers, often: bgnbd.BgNbd, much: gamma_gamma.GammaGamma, horizon: int
+) -> dict[str, tuple[float, float]]:
+    """95 % intervals of the sums over all customers; empty where the likelihood cannot be followed."""
+    x, recency, age, mean = customers.frequency, customers.recency, customers.age, customers.mean
+    first = uncertainty.draws(lambda logs: bgnbd.BgNbd.of_logs(logs).loss(x, recency, age), often.logs)
+    second = uncertainty.draws(lambda logs: gamma_gamma.GammaGamma.of_logs(logs).loss(x, mean), much.logs)
+    if first is None or second is None:
+        return {}
+    names = ("alive", "expected_purchases", "lifetime_value")
+    found: dict[str, list[float]] = {name: [] for name in names}
+    for row, one, other in zip(uncertainty.weights(len(x)), first, second, strict=True):
+        drawn = bgnbd.BgNbd.of_logs(one), gamma_gamma.GammaGamma.of_logs(other)
+        alive, purchases, _, value = customers.predicted(*drawn, horizon)
+        for name, values in zip(names, (alive, purchases, value), strict=True):
+            found[name].append(float(row @ values))
+    ends = {name: uncertainty.middle(values) for name, values in found.items()}
+    return {name: each for name, each in ends.items() if each is not None} if all(ends.values()) else {}

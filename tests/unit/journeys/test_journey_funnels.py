@@ -211,7 +211,7 @@ def test_paths_between_anchors_equal_a_slow_count(rows, depth):
 
 
 @settings(max_examples=60, deadline=None)
-@given(worlds, st.booleans(), st.sampled_from(["person", "visit"]))
+@given(worlds, st.booleans(), st.sampled_from(["profile", "visit"]))
 def test_transitions_equal_a_slow_count(rows, shuffled, unit):
     connection, people = build(rows, shuffled=shuffled)
     found = transitions.graph(connection, Scope(until=NOW), unit=unit)
@@ -219,7 +219,7 @@ def test_transitions_equal_a_slow_count(rows, shuffled, unit):
     for events in people.values():
         for index, row in enumerate(events):
             following = events[index + 1] if index + 1 < len(events) else None
-            together = following and (unit == "person" or following[1] == row[1])
+            together = following and (unit == "profile" or following[1] == row[1])
             expected[(row[2], following[2] if together else None)] += 1
     assert {(edge.from_node, edge.to_node): edge.moves.value for edge in found.edges} == expected
 

@@ -10,7 +10,7 @@ import pytest
 
 from cdp.errors import InputError
 from journeys.scope import Scope
-from journeys.value import bgnbd, gamma_gamma, lifetime
+from journeys.value import bgnbd, gamma_gamma, lifetime, uncertainty
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -104,6 +104,32 @@ def test_value_over_the_marts(world):
     assert customers["alive"].between(0, 1).all()
     assert (customers["lifetime_value"] >= 0).all()
     assert summary.expected_revenue.value == pytest.approx(customers["lifetime_value"].sum())
+    for measure in (summary.alive, summary.expected_purchases, summary.expected_revenue, summary.mean_value):
+        assert measure.low < measure.value < measure.high and measure.n == buyers
+    assert summary.mean_value.high == pytest.approx(summary.expected_revenue.high / buyers)
+
+
+def test_intervals_shrink_with_more_customers(make_world):
+    def width(people):
+        summary, _ = lifetime.estimate(make_world(4, people=people), Scope(until=NOW))
+        return (summary.mean_value.high - summary.mean_value.low) / summary.mean_value.value
+
+    assert width(1200) < width(150)
+
+
+def test_draws_have_the_spread_of_the_likelihood():
+    """A normal loss with known curvature: the draws must have its standard deviations and correlation."""
+    precision = np.array([[4.0, 1.0], [1.0, 2.0]])
+    centre = np.array([0.3, -0.2])
+
+    def loss(at):
+        return 0.5 * float((at - centre) @ precision @ (at - centre))
+
+    drawn = uncertainty.draws(loss, centre, rounds=20_000)
+    assert np.cov(drawn.T) == pytest.approx(np.linalg.inv(precision), abs=0.02)
+    flat = uncertainty.draws(lambda at: 50 * float(at[0] ** 2), centre, rounds=20_000)
+    assert flat.std(axis=0) == pytest.approx([0.1, 0.1**-0.5], rel=0.05)
+    assert uncertainty.draws(lambda at: float("inf"), centre) is None
 
 
 def test_too_few_customers_are_said_not_guessed(make_world):

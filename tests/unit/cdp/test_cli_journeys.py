@@ -1,0 +1,226 @@
+"""The commands of `cdp journey` over a small published world."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cdp.cli.app import run
+from cdp.store import open_store, snapshots
+from cdp.store.base import ProfileDocument, Publication
+from segments import document
+from tests.support.publications import NOW, segment
+from tests.unit.journeys.conftest import build_world
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state home in which a world of 300 people is published, with one segment of buyers."""
+    folder = tmp_path_factory.mktemp("cli") / "home"
+    folder.mkdir()
+    connection = build_world(7, people=300)
+    buyers = [row[0] for row in connection.execute("select distinct profile_id from marts.purchases").fetchall()]
+    # What the consent gate looks at: every third person has agreed.
+    connection.execute(
+        "alter table marts.profiles add column marketing_consent boolean;"
+        "alter table marts.profiles add column unsubscribed boolean;"
+        "update marts.profiles set marketing_consent = hash(profile_id) % 3 = 0, unsubscribed = false"
+    )
+    warehouse = folder / "warehouse.duckdb"
+    connection.execute(f"attach '{warehouse}' as kept; create schema kept.marts; create schema kept.identity")
+    tables = connection.execute(
+        "select table_name from information_schema.tables where table_schema = 'marts' and table_catalog = 'memory'"
+    ).fetchall()
+    for (table,) in tables:
+        connection.execute(f"create table kept.marts.{table} as select * from memory.marts.{table}")
+    connection.execute("detach kept")
+    path = snapshots.write_snapshot(warehouse, folder / "serving", "run-1")
+    with open_store(f"sqlite:///{folder / 'store.sqlite'}") as store:
+        store.publish(
+            Publication("run-1", path.name, NOW, {"profiles": len(buyers)}, "fingerprint"),
+            profiles=(ProfileDocument(who, {}) for who in buyers),
+            identifiers=(),
+            redirects=(),
+            segments=[segment("buyers", size=len(buyers))],
+            memberships=(("buyers", who) for who in buyers),
+        )
+    snapshots.point_to(folder / "serving", path)
+    return folder
+
+
+@pytest.fixture
+def cdp(home, monkeypatch, capsys):
+    """Runs a command; gives exit code, stdout and stderr."""
+    monkeypatch.setenv("CDP_HOME", str(home))
+
+    def call(*words: str) -> tuple[int, str, str]:
+        code = run(list(words))
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return call
+
+
+FUNNEL = ("journey", "funnel", "--step", "product", "--step", "add_to_cart", "--step", "web_order", "--window", "1d")
+
+
+def answered(cdp, *words):
+    code, out, err = cdp(*words, "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+def test_funnel_as_json_is_one_document(cdp):
+    found = answered(cdp, *FUNNEL, "--by", "device", "--at", "last")
+    steps = found["result"]["steps"]
+    assert [step["name"] for step in steps] == ["product", "add_to_cart", "web_order"]
+    assert steps[0]["units"]["value"] >= steps[1]["units"]["value"] >= steps[2]["units"]["value"] > 0
+    assert set(found["result"]["groups"]) <= {"mobile", "desktop", "tablet"}
+    assert found["compare"] is None and found["people"] == 300
+    assert "select" in found["result"]["queries"]["funnel"]["sql"]
+
+
+def test_two_audiences_side_by_side(cdp):
+    found = answered(cdp, *FUNNEL, "--compare", "buyers")
+    assert found["compare"]["audience"]["segment_title"] == "Buyers"
+    assert found["compare"]["people"] < found["people"]
+    both, own = found["result"]["steps"][2]["units"]["value"], found["compare"]["result"]["steps"][2]["units"]["value"]
+    assert both == own, "who orders is a buyer"
+    assert "audience" in found["compare"]["result"]["queries"]
+    code, out, _ = cdp(*FUNNEL, "--compare", "buyers")
+    assert code == 0 and "— everybody, 300 people —" in out and "segment Buyers" in out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("paths", "--after", "home"),
+        ("paths", "--before", "web_order", "--depth", "3"),
+        ("paths", "--after", "decision", "--before", "use", "--of", "stage"),
+        ("transitions",),
+        ("transitions", "--of", "touchpoint_type", "--unit", "visit"),
+        ("happy-path",),
+        ("happy-path", "--planned", "awareness,decision,use"),
+        ("attribution", "--model", "markov", "--model", "last"),
+        ("value", "--horizon", "90d"),
+        ("breaks",),
+        ("touchpoints", "--window", "2w"),
+    ],
+)
+@pytest.mark.parametrize(
+    "whom", [(), ("--segment", "buyers", "--period", "2025")[:2], ("--period", "2025-01..2025-12")]
+)
+def test_every_question_is_answered_as_text_and_as_json(cdp, words, whom):
+    code, out, err = cdp("journey", *words, *whom)
+    assert code == 0 and out.strip(), err
+    found = answered(cdp, "journey", *words, *whom)
+    assert set(found) == {"as_of", "audience", "people", "result", "compare"}
+    for query in found["result"]["queries"].values():
+        assert query["models"] and "select" in query["sql"]
+
+
+def test_people_of_a_step_become_a_definition_or_a_list(cdp, tmp_path):
+    plain = tmp_path / "dropped.yaml"
+    code, out, _ = cdp(*FUNNEL, "--node", "step.1.dropped", "--segment-out", str(plain))
+    assert code == 0 and "the segment dropped is defined" in out
+    content = yaml.safe_load(plain.read_text())
+    assert document.parse(content).key == "dropped"
+    found = answered(cdp, *FUNNEL)["result"]["steps"]
+    listed = tmp_path / "deep" / "people.yaml"
+    code, out, err = cdp(*FUNNEL, "--node", "step.3.reached", "--segment-out", str(listed), "--purpose", "marketing")
+    assert code == 0
+    content = yaml.safe_load(listed.read_text())
+    assert content["size"] == found[2]["units"]["value"]
+    assert len(content["profile_ids"]) == content["size"] - content["held_back"]
+    assert 0 < content["held_back"] < content["size"] and "may not be used for marketing" in err
+    code, _, _ = cdp(*FUNNEL, "--node", "step.3.reached", "--segment-out", str(listed))
+    assert code == 0 and yaml.safe_load(listed.read_text())["held_back"] == 0
+
+
+def test_the_definition_can_be_previewed_as_it_is(cdp, tmp_path):
+    out = tmp_path / "in_use.yaml"
+    code, said, _ = cdp("journey", "map", "--segment", "buyers", "--node", "people.use.now", "--segment-out", str(out))
+    assert code == 0 and "is defined in" in said
+    assert yaml.safe_load(out.read_text())["where"]["type"] == "and"
+
+
+@pytest.mark.parametrize("file_format", ["svg", "html", "json", "xlsx", "mmd"])
+@pytest.mark.parametrize("more", [(), ("--segment", "buyers"), ("--compare", "buyers"), ("--lang", "zh")])
+def test_maps_in_formats_that_need_no_fonts(cdp, tmp_path, file_format, more):
+    out = tmp_path / f"map.{file_format}"
+    code, said, err = cdp("journey", "map", "--out", str(out), *more)
+    assert code == 0 and str(out) in said, err
+    assert out.stat().st_size > 1000
+
+
+def test_a_map_says_whom_it_shows(cdp, tmp_path):
+    out = tmp_path / "map.svg"
+    code, _, _ = cdp(
+        "journey", "map", "--out", str(out), "--channel", "web", "--who", "new", "--period", "2025-01..2025-06"
+    )
+    assert code == 0
+    text = out.read_text()
+    assert "came through web first, new in the period" in text and "2025-01-01 – 2025-06-30" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((*FUNNEL[:4],), "at least two steps"),
+        ((*FUNNEL[:4], "--step", "cart"), "did you mean `add_to_cart`"),
+        ((*FUNNEL[:-1], "0d"), "longer than zero"),
+        ((*FUNNEL[:-1], "soon"), "no duration"),
+        ((*FUNNEL, "--segment", "byers"), "did you mean `buyers`"),
+        ((*FUNNEL, "--mode", "loose"), "mode"),
+        ((*FUNNEL, "--by", "colour"), "breakdown.by"),
+        ((*FUNNEL, "--exclude", "home@2-2"), "between two"),
+        ((*FUNNEL, "--node", "step.1.reached"), "belong together"),
+        ((*FUNNEL, "--node", "x", "--segment-out", "x.yaml"), "no number of this funnel"),
+        ((*FUNNEL, "--node", "step.1.reached", "--segment-out", "x.yaml", "--purpose", "fun"), "no purpose fun"),
+        (("journey", "happy-path", "--planned", "awareness,desicion"), "did you mean `decision`"),
+        (("journey", "happy-path", "--planned", "awareness"), "at least two stages"),
+        (("journey", "paths"), "need an anchor"),
+        (("journey", "value", "--horizon", "12h"), "whole days"),
+        (("journey", "value", "--persona", "x"), "no personas"),
+        (("journey", "attribution", "--window", "0d"), "at least one day"),
+        (("journey", "transitions", "--period", "2031.."), "the data ends"),
+        (("journey", "map"), "Name a file"),
+        (("journey", "map", "--out", "map.gif"), "no format `gif`"),
+        (("journey", "map", "--out", "map.svg", "--lang", "fr"), "speaks en and zh"),
+        (("journey", "map", "--out", "map.svg", "--period", "2019"), "no period"),
+        (("journey", "map", "--out", "map.svg", "--period", "2019..2019"), "touchpoints are from"),
+    ],
+)
+def test_senseless_questions_end_in_one_sentence(cdp, words, message):
+    code, out, err = cdp(*words)
+    assert code == 1 and out == ""
+    assert message in err and err.startswith("cdp: ") and err.count("\n") == 1
+
+
+def test_an_empty_period_is_an_honest_zero(cdp):
+    found = answered(cdp, *FUNNEL, "--period", "2019..2019")
+    assert [step["units"]["value"] for step in found["result"]["steps"]] == [0, 0, 0]
+    assert found["result"]["conversion"]["value"] is None
+    assert answered(cdp, "journey", "transitions", "--period", "2019..2019")["result"]["edges"] == []
+
+
+def test_a_funnel_from_a_file(cdp, tmp_path):
+    file = tmp_path / "funnel.yaml"
+    file.write_text("steps: [{events: [product]}, {events: [web_order], name: bought}]\nwindow: 2h\nmode: ordered\n")
+    found = answered(cdp, "journey", "funnel", "--definition", str(file))
+    assert found["result"]["steps"][1]["name"] == "bought"
+    file.write_text("steps: {")
+    code, _, err = cdp("journey", "funnel", "--definition", str(file))
+    assert code == 1 and "no readable YAML" in err
+    assert cdp(*FUNNEL, "--definition", str(file))[0] == 1
+    assert cdp("journey", "funnel", "--definition", str(tmp_path / "none.yaml"))[0] == 1
+
+
+def test_help_names_the_options(cdp):
+    code, out, _ = cdp("journey", "funnel", "--help")
+    assert code == 0
+    for option in ("--step", "--exclude", "--compare", "--segment-out", "--hours", "--persona"):
+        assert option in out
