@@ -21,7 +21,6 @@ from journeys.scope import Scope
 
 if TYPE_CHECKING:
     from journeys.attribution.report import Attribution
-    from journeys.breaks import Breaks
     from journeys.funnels.conformance import Conformance
     from journeys.funnels.definition import Funnel, Paths
     from journeys.funnels.funnel import FunnelResult
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from journeys.funnels.paths import PathsResult
     from journeys.funnels.transitions import Graph
     from journeys.map.content import JourneyMap
-    from journeys.touchpoints import TouchpointTable
     from journeys.value.lifetime import LifetimeValue
 
 T = TypeVar("T")
@@ -131,23 +129,6 @@ def value(*, horizon_days: int) -> Question[LifetimeValue]:
         return lifetime.estimate(connection, scope, horizon_days=horizon_days)[0]
 
     return Question("value", str(horizon_days), count)
-
-
-def breaks() -> Question[Breaks]:
-    """Where the path loses people."""
-    from journeys import breaks as engine
-
-    return Question("breaks", "", engine.find)
-
-
-def touchpoints(*, days: int) -> Question[TouchpointTable]:
-    """What each type of touchpoint does."""
-    from journeys import touchpoints as engine
-
-    def count(connection: duckdb.DuckDBPyConnection, scope: Scope) -> TouchpointTable:
-        return engine.table(connection, scope, days=days)
-
-    return Question("touchpoints", str(days), count)
 
 
 def journey_map(lang: str = "en", *, edits: Path | None = None) -> Question[JourneyMap]:

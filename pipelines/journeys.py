@@ -91,7 +91,7 @@ def write_segment(
         relation, condition = question.behind(served.connection, scope, node)
         where = of_audience(chosen, condition, served.as_of)
         listed = allowed_of(served.connection, relation, purpose=purpose, as_of=served.as_of)
-        document = {"key": key, "title": f"{node} on {served.as_of:%Y-%m-%d}"[:120], "purpose": purpose}
+        document = {"key": key, "title": f"{question.name}: {node}"[:120], "purpose": purpose}
         if where is not None:
             _write(out, {**document, "where": _checked(document, where)})
         else:

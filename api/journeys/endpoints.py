@@ -29,7 +29,6 @@ from api.services import ServicesDependency
 from journeys import questions
 from journeys.asking import Answer
 from journeys.attribution.report import Attribution
-from journeys.breaks import Breaks
 from journeys.funnels import graphs
 from journeys.funnels.conformance import Conformance
 from journeys.funnels.definition import Unit
@@ -37,7 +36,6 @@ from journeys.funnels.funnel import FunnelResult
 from journeys.funnels.paths import PathsResult
 from journeys.funnels.transitions import Graph
 from journeys.map.export import MEDIA_TYPES
-from journeys.touchpoints import TouchpointTable
 from journeys.value.lifetime import LifetimeValue
 
 KNOWN = responses(401, 403, 404, 422, 503)
@@ -130,27 +128,8 @@ def _add_flows(routes: APIRouter, shelf: service.AnswerShelf) -> None:
         asked = schemas.Asked(audience=audience, compare=compare)
         return await _answered(services, shelf, questions.happy_path(_stages(planned)), asked)
 
-    async def get_breaks(
-        services: ServicesDependency, caller: JourneysReader, audience: AudienceQuery, compare: CompareQuery = None
-    ) -> Response:
-        """Where the path loses people: drop-off by stage, bottlenecks, channels that lead nowhere, loops."""
-        return await _answered(services, shelf, questions.breaks(), schemas.Asked(audience=audience, compare=compare))
-
-    async def get_touchpoints(
-        services: ServicesDependency,
-        caller: JourneysReader,
-        audience: AudienceQuery,
-        compare: CompareQuery = None,
-        days: Days = 30,
-    ) -> Response:
-        """Every type of touchpoint: reach, and conversion to a later stage within `days`, with and without it."""
-        asked = schemas.Asked(audience=audience, compare=compare)
-        return await _answered(services, shelf, questions.touchpoints(days=days), asked)
-
     _add(routes, "/transitions", get_transitions, Answer[Graph])
     _add(routes, "/happy-path", get_happy_path, Answer[Conformance])
-    _add(routes, "/breaks", get_breaks, Answer[Breaks])
-    _add(routes, "/touchpoints", get_touchpoints, Answer[TouchpointTable])
 
 
 def _add_value(routes: APIRouter, shelf: service.AnswerShelf) -> None:

@@ -9,7 +9,7 @@ from cdp.cli.output import say, table
 if TYPE_CHECKING:
     from journeys.asking import Answer
     from journeys.audience import Audience
-    from journeys.measures import Effect, Measure
+    from journeys.measures import Measure
 
 _UNITS = ((1.0, "s", 120.0), (60.0, "min", 7_200.0), (3_600.0, "h", 172_800.0), (86_400.0, "d", float("inf")))
 _ARROWS = {"forward": "→", "back": "←", "same": "↻", "lapse": "⇣", "restart": "⇡", None: " "}
@@ -51,11 +51,20 @@ def paths(found: Answer[Any]) -> None:
     for side in _sides(found):
         result = side.result
         say(f"{_count(result.anchored)} units have the anchor")
-        rows = [
-            (" > ".join(path.steps) + (" ." if path.ended else " …"), int(path.units.value or 0), _interval(path.share))
-            for path in result.paths
-        ]
-        table(("path", "units", "share", "node"), [(*row, p.node) for row, p in zip(rows, result.paths, strict=True)])
+        backward = any(flow.position < 0 for flow in result.flows)
+        table(
+            ("path", "units", "share", "node"),
+            [
+                (_path(path, backward), int(path.units.value or 0), _interval(path.share), path.node)
+                for path in result.paths
+            ],
+        )
+
+
+def _path(path: Any, backward: bool) -> str:
+    """The steps, with dots where the path goes on beyond what is shown."""
+    steps = " > ".join(path.steps)
+    return steps if path.ended else f"… > {steps}" if backward else f"{steps} > …"
 
 
 def transitions(found: Answer[Any], limit: int) -> None:
@@ -67,7 +76,7 @@ def transitions(found: Answer[Any], limit: int) -> None:
                 (
                     edge.from_node,
                     _ARROWS.get(edge.direction, " "),
-                    edge.to_node or "(end)",
+                    edge.to_node or "(no further)",
                     int(edge.moves.value or 0),
                     _interval(edge.share),
                     edge.node,
@@ -142,62 +151,6 @@ def value(found: Answer[Any]) -> None:
         )
 
 
-def breaks(found: Answer[Any]) -> None:
-    """Drop-off, bottlenecks, acquisition, loops."""
-    for side in _sides(found):
-        result = side.result
-        table(
-            ("stage", "reached", "got no further", "median days on"),
-            [(d.stage, int(d.reached.value or 0), _interval(d.stopped), d.days_to_next.value) for d in result.drop_off],
-        )
-        say()
-        table(
-            ("stage", "came in", "went forward", "gap", "bottleneck"),
-            [
-                (b.stage, int(b.inflow.value or 0), _interval(b.onward), int(b.gap.value or 0), b.is_bottleneck)
-                for b in result.bottlenecks
-            ],
-        )
-        say()
-        table(
-            ("first channel", "newcomers", "got no further", "against others"),
-            [(a.channel, int(a.people.value or 0), _interval(a.stuck), _effect(a.against_others))
-             for a in result.acquisition],
-        )  # fmt: skip
-        say()
-        table(
-            ("loop", "people", "times", "got beyond it later"),
-            [
-                (
-                    f"{o.from_stage} → {o.to_stage}",
-                    int(o.people.value or 0),
-                    int(o.times.value or 0),
-                    _interval(o.went_on),
-                )
-                for o in result.loops
-            ],
-        )
-
-
-def touchpoints(found: Answer[Any]) -> None:
-    """Reach of touchpoints, and what follows with and without them, by stage."""
-    for side in _sides(found):
-        rows = [
-            (
-                kind.type,
-                _interval(kind.reach),
-                cell.stage,
-                int(cell.people.value or 0),
-                _interval(cell.conversion),
-                _interval(cell.conversion_without),
-                _effect(cell.difference),
-            )
-            for kind in side.result.types
-            for cell in kind.stages
-        ]
-        table(("touchpoint", "reach", "in stage", "people", "goes on", "without it", "difference"), rows)
-
-
 def _sides(found: Answer[Any]) -> Any:
     """Each side, announced when there are two or it is not everybody."""
     for number, side in enumerate(found.sides):
@@ -247,12 +200,6 @@ def _interval(measure: Measure) -> str:
         return "–"
     ends = "" if measure.low is None else f" [{100 * measure.low:.1f}, {100 * (measure.high or 0.0):.1f}]"
     return f"{100 * measure.value:.1f} %{ends}"
-
-
-def _effect(effect: Effect | None) -> str:
-    if effect is None:
-        return "–"
-    return f"{100 * effect.value:+.1f} [{100 * effect.low:+.1f}, {100 * effect.high:+.1f}]"
 
 
 def _time(measure: Measure) -> str:

@@ -29,8 +29,6 @@ def register(journey: typer.Typer) -> None:
     journey.command("happy-path")(happy_path)
     journey.command("attribution")(attribution)
     journey.command("value")(value)
-    journey.command("breaks")(breaks)
-    journey.command("touchpoints")(touchpoints)
 
 
 @options.about(people=True)
@@ -188,28 +186,6 @@ def value(
     from journeys.period import days, duration
 
     _run(questions.value(horizon_days=days(duration(horizon))), asked, as_json, tables.value)
-
-
-@options.about()
-def breaks(*, asked: options.Asked, as_json: bool = Json) -> None:
-    """Where the path loses people: drop-off by stage, bottlenecks, channels that lead nowhere, loops."""
-    from journeys import questions
-
-    _run(questions.breaks(), asked, as_json, tables.breaks)
-
-
-@options.about()
-def touchpoints(
-    *,
-    asked: options.Asked,
-    window: str = typer.Option("30d", "--window", help="Time to move on in after a touchpoint."),
-    as_json: bool = Json,
-) -> None:
-    """Every type of touchpoint: reach, and conversion to a later stage with and without it."""
-    from journeys import questions
-    from journeys.period import days, duration
-
-    _run(questions.touchpoints(days=days(duration(window))), asked, as_json, tables.touchpoints)
 
 
 def _run(question: Question[Any], asked: options.Asked, as_json: bool, show: Callable[[Answer[Any]], None]) -> None:

@@ -95,6 +95,8 @@ def _intervention(
     worth = row.worth
     if worth.value is None or worth.low is None or worth.high is None:
         stake = words("worth_unknown")
+    elif round(worth.value) <= 0:
+        stake = words("worth_none", low=_signed(worth.low), high=_signed(worth.high))
     else:
         stake = words("worth", value=_signed(worth.value), low=_signed(worth.low), high=_signed(worth.high))
     page.text(edges["worth"], y, stake, size=13)

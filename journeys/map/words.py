@@ -56,7 +56,8 @@ class Words:
             parts.append(self("hours", begin=chosen.hours[0], end=chosen.hours[1]))
         if chosen.who:
             parts.append(self(f"who.{chosen.who}"))
-        return self("and").join(parts) or self("everybody")
+        told = self("and").join(parts) or self("everybody")
+        return told[:1].upper() + told[1:]
 
     def span(self, days: float | None) -> str:
         """A duration in the unit that reads best."""

@@ -172,8 +172,6 @@ OPERATIONS = [
     "GET /v1/journeys/transitions/people",
     "GET /v1/journeys/happy-path",
     "GET /v1/journeys/happy-path/people",
-    "GET /v1/journeys/breaks",
-    "GET /v1/journeys/touchpoints",
     "POST /v1/journeys/attribution",
     "GET /v1/journeys/value",
     "GET /v1/journeys/map/people",

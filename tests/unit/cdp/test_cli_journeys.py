@@ -18,10 +18,10 @@ from tests.unit.journeys.conftest import build_world
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state home in which a world of 300 people is published, with one segment of buyers."""
+    """A state home in which a world of 160 people is published, with one segment of buyers."""
     folder = tmp_path_factory.mktemp("cli") / "home"
     folder.mkdir()
-    connection = build_world(7, people=300)
+    connection = build_world(7, people=160)
     buyers = [row[0] for row in connection.execute("select distinct profile_id from marts.purchases").fetchall()]
     # What the consent gate looks at: every third person has agreed.
     connection.execute(
@@ -79,7 +79,7 @@ def test_funnel_as_json_is_one_document(cdp):
     assert [step["name"] for step in steps] == ["product", "add_to_cart", "web_order"]
     assert steps[0]["units"]["value"] >= steps[1]["units"]["value"] >= steps[2]["units"]["value"] > 0
     assert set(found["result"]["groups"]) <= {"mobile", "desktop", "tablet"}
-    assert found["compare"] is None and found["people"] == 300
+    assert found["compare"] is None and found["people"] == 160
     assert "select" in found["result"]["queries"]["funnel"]["sql"]
 
 
@@ -91,7 +91,7 @@ def test_two_audiences_side_by_side(cdp):
     assert both == own, "who orders is a buyer"
     assert "audience" in found["compare"]["result"]["queries"]
     code, out, _ = cdp(*FUNNEL, "--compare", "buyers")
-    assert code == 0 and "— everybody, 300 people —" in out and "segment Buyers" in out
+    assert code == 0 and "— everybody, 160 people —" in out and "segment Buyers" in out
 
 
 @pytest.mark.parametrize(
@@ -106,13 +106,9 @@ def test_two_audiences_side_by_side(cdp):
         ("happy-path", "--planned", "awareness,decision,use"),
         ("attribution", "--model", "markov", "--model", "last"),
         ("value", "--horizon", "90d"),
-        ("breaks",),
-        ("touchpoints", "--window", "2w"),
     ],
 )
-@pytest.mark.parametrize(
-    "whom", [(), ("--segment", "buyers", "--period", "2025")[:2], ("--period", "2025-01..2025-12")]
-)
+@pytest.mark.parametrize("whom", [(), ("--segment", "buyers", "--period", "2025-01..2025-12")])
 def test_every_question_is_answered_as_text_and_as_json(cdp, words, whom):
     code, out, err = cdp("journey", *words, *whom)
     assert code == 0 and out.strip(), err
@@ -147,13 +143,21 @@ def test_the_definition_can_be_previewed_as_it_is(cdp, tmp_path):
     assert yaml.safe_load(out.read_text())["where"]["type"] == "and"
 
 
-@pytest.mark.parametrize("file_format", ["svg", "html", "json", "xlsx", "mmd"])
-@pytest.mark.parametrize("more", [(), ("--segment", "buyers"), ("--compare", "buyers"), ("--lang", "zh")])
-def test_maps_in_formats_that_need_no_fonts(cdp, tmp_path, file_format, more):
+@pytest.mark.parametrize(
+    ("file_format", "more", "begin"),
+    [
+        ("svg", (), b"<svg"),
+        ("html", ("--segment", "buyers"), b"<!doctype html>"),
+        ("json", ("--compare", "buyers"), b"{"),
+        ("xlsx", ("--compare", "buyers"), b"PK"),
+        ("mmd", ("--lang", "zh"), b"---\ntitle:"),
+    ],
+)
+def test_maps_in_formats_that_need_no_fonts(cdp, tmp_path, file_format, more, begin):
     out = tmp_path / f"map.{file_format}"
     code, said, err = cdp("journey", "map", "--out", str(out), *more)
     assert code == 0 and str(out) in said, err
-    assert out.stat().st_size > 1000
+    assert out.read_bytes().startswith(begin)
 
 
 def test_a_map_says_whom_it_shows(cdp, tmp_path):
@@ -163,7 +167,7 @@ def test_a_map_says_whom_it_shows(cdp, tmp_path):
     )
     assert code == 0
     text = out.read_text()
-    assert "came through web first, new in the period" in text and "2025-01-01 – 2025-06-30" in text
+    assert "Came through web first, new in the period" in text and "2025-01-01 – 2025-06-30" in text
 
 
 @pytest.mark.parametrize(
