@@ -40,6 +40,7 @@ def journey_map(
         None, "--format", help="svg, png, pdf, html, json, xlsx, mermaid; by default what the file's name ends in."
     ),
     lang: str = typer.Option("en", "--lang", help="en or zh."),
+    as_json: bool = Json,
 ) -> None:
     """Draw the one-page journey map, or write the people behind one of its numbers."""
     from journeys.questions import journey_map as question
@@ -51,9 +52,12 @@ def journey_map(
         found = write_map(
             load_settings(), out, file_format=file_format, audience=asked.audience, compare=asked.compare, lang=lang
         )
-        say(f"{found.title}\n{found.path}")
+        if as_json:
+            emit_json({"title": found.title, "path": found.path})
+        else:
+            say(f"{found.title}\n{found.path}")
     if asked.people is not None:
-        _write_people(question(lang), asked)
+        _write_people(question(lang), asked, as_json=as_json and out is None)
 
 
 @options.about(people=True)
@@ -193,7 +197,7 @@ def _run(question: Question[Any], asked: options.Asked, as_json: bool, show: Cal
     from pipelines.journeys import answer
 
     if asked.people is not None:
-        _write_people(question, asked)
+        _write_people(question, asked, as_json=as_json)
         return
     found = answer(load_settings(), question, asked.audience, asked.compare)
     if as_json:
@@ -202,14 +206,16 @@ def _run(question: Question[Any], asked: options.Asked, as_json: bool, show: Cal
     show(found)
 
 
-def _write_people(question: Question[Any], asked: options.Asked) -> None:
+def _write_people(question: Question[Any], asked: options.Asked, *, as_json: bool) -> None:
     from pipelines.journeys import write_segment
 
     if asked.people is None:
         return
     node, out = asked.people
     written = write_segment(load_settings(), question, asked.audience, node=node, out=out, purpose=asked.purpose)
-    if written.kind == "definition":
+    if as_json:
+        emit_json(written)
+    elif written.kind == "definition":
         say(f"{written.size:,} people; the segment {written.key} is defined in {written.path}")
     else:
         say(f"{written.size - written.held_back:,} people listed in {written.path}")

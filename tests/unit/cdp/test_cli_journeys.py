@@ -136,6 +136,14 @@ def test_people_of_a_step_become_a_definition_or_a_list(cdp, tmp_path):
     assert code == 0 and yaml.safe_load(listed.read_text())["held_back"] == 0
 
 
+def test_what_was_written_is_told_as_json(cdp, tmp_path):
+    out, people = tmp_path / "map.svg", tmp_path / "people.yaml"
+    found = answered(cdp, "journey", "map", "--out", str(out))
+    assert found["path"] == str(out) and found["title"]
+    found = answered(cdp, *FUNNEL, "--node", "step.3.reached", "--segment-out", str(people), "--purpose", "marketing")
+    assert found["kind"] == "list" and found["held_back"] > 0 and found["path"] == str(people)
+
+
 def test_the_definition_can_be_previewed_as_it_is(cdp, tmp_path):
     out = tmp_path / "in_use.yaml"
     code, said, _ = cdp("journey", "map", "--segment", "buyers", "--node", "people.use.now", "--segment-out", str(out))
