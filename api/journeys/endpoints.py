@@ -59,7 +59,8 @@ def router() -> APIRouter:
     _add_funnels(routes, shelf)
     _add_flows(routes, shelf)
     _add_value(routes, shelf)
-    _add_people(routes)
+    _add_people_of_bodies(routes)
+    _add_people_of_nodes(routes)
     return routes
 
 
@@ -157,7 +158,7 @@ def _add_value(routes: APIRouter, shelf: service.AnswerShelf) -> None:
     _add(routes, "/value", get_value, Answer[LifetimeValue])
 
 
-def _add_people(routes: APIRouter) -> None:
+def _add_people_of_bodies(routes: APIRouter) -> None:
     async def post_funnel_people(
         services: ServicesDependency,
         caller: JourneyPeopleReader,
@@ -178,6 +179,11 @@ def _add_people(routes: APIRouter) -> None:
         """Who is behind a node of paths: `path.1`, `at.2.cart`, `flow.1.home>product`."""
         return await _listed(services, caller, questions.paths(body), body, cursor=cursor, limit=limit)
 
+    _add_page(routes, "/funnel/people", post_funnel_people, method="POST")
+    _add_page(routes, "/paths/people", post_paths_people, method="POST")
+
+
+def _add_people_of_nodes(routes: APIRouter) -> None:
     async def get_transition_people(
         *,
         services: ServicesDependency,
@@ -225,11 +231,9 @@ def _add_people(routes: APIRouter) -> None:
         asked = _PeopleAsked(audience=audience, node=node, purpose=purpose)
         return await _listed(services, caller, questions.journey_map(), asked, cursor=cursor, limit=limit)
 
-    routes.add_api_route("/funnel/people", post_funnel_people, methods=["POST"], response_model=schemas.PeoplePage)
-    routes.add_api_route("/paths/people", post_paths_people, methods=["POST"], response_model=schemas.PeoplePage)
-    routes.add_api_route("/transitions/people", get_transition_people, response_model=schemas.PeoplePage)
-    routes.add_api_route("/happy-path/people", get_happy_path_people, response_model=schemas.PeoplePage)
-    routes.add_api_route("/map/people", get_map_people, response_model=schemas.PeoplePage)
+    _add_page(routes, "/transitions/people", get_transition_people)
+    _add_page(routes, "/happy-path/people", get_happy_path_people)
+    _add_page(routes, "/map/people", get_map_people)
 
 
 class _PeopleAsked(schemas.Asked, schemas.PeopleOf):
@@ -239,6 +243,10 @@ class _PeopleAsked(schemas.Asked, schemas.PeopleOf):
 def _add(routes: APIRouter, path: str, endpoint: Any, answer: type[Any], *, method: str = "GET") -> None:
     described: dict[int | str, dict[str, Any]] = {200: {"model": answer, "description": "The answer."}}
     routes.add_api_route(path, endpoint, methods=[method], response_class=Response, responses=described)
+
+
+def _add_page(routes: APIRouter, path: str, endpoint: Any, *, method: str = "GET") -> None:
+    routes.add_api_route(path, endpoint, methods=[method], response_model=schemas.PeoplePage)
 
 
 async def _answered(
