@@ -38,7 +38,7 @@ from journeys.funnels.transitions import Graph
 from journeys.map.export import MEDIA_TYPES
 from journeys.value.lifetime import LifetimeValue
 
-KNOWN = responses(401, 403, 404, 422, 503)
+KNOWN = responses(400, 401, 403, 404, 413, 422, 503)
 # A map is drawn from data: a browser that opens it fetches nothing, and runs nothing but the page's own script.
 DRAWN_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; sandbox allow-scripts"
