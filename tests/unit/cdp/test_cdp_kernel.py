@@ -74,8 +74,16 @@ def test_a_missing_folder_is_one_sentence(
 
 
 def test_a_wrong_call_is_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["run"]) == 2
-    assert "--from" in capsys.readouterr().err
+    assert run(["identity", "resolve"]) == 2
+    assert "--records" in capsys.readouterr().err
+
+
+def test_a_run_before_any_delivery_asks_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CDP_HOME", str(tmp_path / "home"))
+    assert run(["run"]) == 1
+    assert "cdp run --from DIR" in capsys.readouterr().err
 
 
 def test_doctor_says_what_it_checked(
