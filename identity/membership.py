@@ -304,7 +304,7 @@ def _write_history(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         """
         insert into identity.identity_map
-        select f.source, f.source_record_id, p.profile_id, c.confidence, c.provisional
+        select f.source, f.source_record_id, p.profile_id, round(c.confidence, 9), c.provisional
         from wf_placed as p
         join wf_clusters as c using (record_key)
         join identity.state_features as f using (record_key)
