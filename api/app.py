@@ -25,6 +25,7 @@ from api.middleware import Guard
 from api.profiles import endpoints as profiles
 from api.segments import endpoints as segments
 from api.services import Normaliser, Services
+from api.standing import endpoints as standing
 from cdp import __version__
 from cdp.errors import CdpError
 from cdp.settings import Settings
@@ -74,7 +75,7 @@ def create_app(
         lifespan=lifespan,
     )
     problems.install(app)
-    for feature in (profiles, segments, journeys, identity, admin, health):
+    for feature in (profiles, segments, journeys, standing, identity, admin, health):
         app.include_router(feature.router())
     docs.install(app)
     app.add_middleware(Guard, metrics=metrics)

@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     api_port: int = Field(8321, ge=1, le=65535)
     dagster_port: int = Field(3321, ge=1, le=65535)
     freshness: Literal["warn", "block"] = Field("warn", description="Whether a stale source blocks publishing.")
+    stage_set: str = Field(
+        "retail", pattern=r"^[a-z][a-z0-9_]*$", description="Folder of dbt_project/seeds with the rules of the journey."
+    )
     mapping_dir: Path | None = Field(None, description="Folder of source mapping files that replace the shipped ones.")
     identity_limits: Path | None = Field(None, description="YAML with the limits of identity; default: shipped.")
     privacy_dir: Path | None = Field(

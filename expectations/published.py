@@ -100,6 +100,31 @@ def _keyed(table: str, key: str, *, of_people: bool = True, **measures: str) -> 
 
 _UNKNOWN_STAGE = "count(*) filter ({column} is null or {column} not in (select stage from marts.journey_stages))"
 
+_PREDICTIONS = """
+select
+    count(*) - count(distinct hash(profile_id)) as repeated_keys,
+    (select count(*) from marts.profiles) - count(*) as profiles_left_out,
+    count(*) filter (profile_id is null or profile_id not in (select profile_id from marts.profiles))
+        as without_profile,
+    count(*) filter (
+        least(stay_probability, forward_probability, back_probability, restart_probability, lapse_risk,
+            next_stage_probability, alive_probability) < 0
+        or greatest(stay_probability, forward_probability, back_probability, restart_probability, lapse_risk,
+            next_stage_probability, alive_probability) > 1
+    ) as impossible_probabilities,
+    count(*) filter (
+        abs(stay_probability + coalesce(forward_probability, 0) + coalesce(back_probability, 0)
+            + coalesce(restart_probability, 0) + coalesce(lapse_risk, 0) - 1) > 0.001
+    ) as probabilities_that_do_not_add_up,
+    count(*) filter ((stay_probability is null) <> (reason is not null)) as silent_nulls,
+    count(*) filter (
+        stage not in (select stage from marts.journey_stages)
+        or next_stage not in (select stage from marts.journey_stages)
+    ) as unknown_stages,
+    count(*) filter (expected_purchases < 0 or lifetime_value < 0) as negative_values
+from marts.predictions
+"""
+
 MEASURES: dict[str, str] = {
     "marts.profiles": _PROFILES,
     "marts.touchpoints": _TOUCHPOINTS,
@@ -150,6 +175,8 @@ MEASURES: dict[str, str] = {
     ),
     "identity.identity_map": _IDENTITY_MAP,
 }
+# What is derived from the tables above when they have passed.
+DERIVED: dict[str, str] = {"marts.predictions": _PREDICTIONS}
 
 
 def measure(connection: duckdb.DuckDBPyConnection, name: str) -> pd.DataFrame | None:
@@ -157,6 +184,6 @@ def measure(connection: duckdb.DuckDBPyConnection, name: str) -> pd.DataFrame | 
     import duckdb
 
     try:
-        return connection.execute(MEASURES[name]).df()
+        return connection.execute((MEASURES | DERIVED)[name]).df()
     except (duckdb.CatalogException, duckdb.BinderException):
         return None

@@ -16,6 +16,7 @@ from dagster_dbt import DbtCliResource
 
 from cdp.settings import Settings, apply_tool_environment
 from pipelines import jobs, manifest
+from pipelines.assets import derived
 from pipelines.assets.identity import build_identity_assets
 from pipelines.assets.models import build_model_assets
 from pipelines.assets.publication import build_contract_checks, build_publication_assets
@@ -40,7 +41,12 @@ def build_definitions(
     apply_tool_environment(settings)
     before, after = build_model_assets(manifest.ensure_manifest(settings))
     marts = [key for models in (before, after) for key in models.keys if key.path[0] == "marts"]
-    from_identity = [*build_identity_assets(), after, *build_publication_assets(marts)]
+    from_identity = [
+        *build_identity_assets(),
+        after,
+        *derived.build_derived_assets(marts),
+        *build_publication_assets([*marts, *derived.KEYS]),
+    ]
     assets = [*build_raw_assets(), before, *from_identity, *extra_assets]
     resources: dict[str, Any] = {
         "run": run_resource(settings, progress, account),
@@ -55,7 +61,12 @@ def build_definitions(
     job = jobs.build_job()
     return dg.Definitions(
         assets=assets,
-        asset_checks=[*build_contract_checks(), *build_freshness_checks(settings), *build_identity_checks(settings)],
+        asset_checks=[
+            *build_contract_checks(),
+            *derived.build_derived_checks(),
+            *build_freshness_checks(settings),
+            *build_identity_checks(settings),
+        ],
         jobs=[job, jobs.build_decisions_job(from_identity)],
         schedules=[jobs.build_schedule(job)],
         sensors=[jobs.build_inbox_sensor(job, settings)],

@@ -17,6 +17,7 @@ import duckdb
 
 from cdp.domain.decisions import Rulings
 from cdp.settings import PROJECT_ROOT, Settings
+from pipelines.derive import INTERVENTIONS, PERSONAS
 
 _PACKAGES = ("cdp", "pipelines", "identity", "segments", "expectations", "journeys", "dbt_project")
 _SUFFIXES = {".py", ".sql", ".yml", ".yaml", ".csv", ".json"}
@@ -26,7 +27,7 @@ _SEPARATOR = "."
 def fingerprint(
     settings: Settings, connection: duckdb.DuckDBPyConnection, as_of: datetime, rulings: Rulings | None = None
 ) -> str:
-    """Three hex SHA-256: of batches and project files, of now, and of `rulings`.
+    """Three hex SHA-256: of batches, the stage set, the home's own rules and project files; of now; of `rulings`.
 
     Without `rulings` those count that the last run carried out. With `CDP_AS_OF` set, now counts to the microsecond;
     else to the day, so that a run without news is repeated once a day and people lapse on time.
@@ -36,7 +37,14 @@ def fingerprint(
     ).fetchall()
     now = as_of.isoformat() if settings.as_of else as_of.date().isoformat()
     decided = _of_rulings(rulings) if rulings is not None else _carried_out(connection)
-    return _SEPARATOR.join((_digest([*map(repr, batches), project_digest()]), _digest([now]), decided))
+    inputs = [*map(repr, batches), settings.stage_set, *_own_rules(settings), project_digest()]
+    return _SEPARATOR.join((_digest(inputs), _digest([now]), decided))
+
+
+def _own_rules(settings: Settings) -> list[str]:
+    """Digests of the rules that people keep in the home."""
+    paths = [settings.home / name for name in (PERSONAS, INTERVENTIONS)]
+    return [hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "none" for path in paths]
 
 
 def same_inputs(one: str, other: str) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cdp.errors import ConfigurationError
 from cdp.settings import Settings, child_environment
+from pipelines import stage_set
 
 _SUFFIXES = {".sql", ".yml", ".csv"}
 
@@ -21,13 +22,14 @@ def ensure_manifest(settings: Settings) -> Path:
     """Path of an up-to-date manifest.json; ConfigurationError with dbt's first sentence when the project is broken."""
     target = settings.dbt_artifacts / "target"
     manifest, stamp = target / "manifest.json", target / "project.sha256"
-    digest = _project_digest(settings.dbt_project)
+    digest = _project_digest(settings)
     if manifest.exists() and stamp.exists() and stamp.read_text() == digest:
         return manifest
     target.mkdir(parents=True, exist_ok=True)
     completed = subprocess.run(
         [
             sys.executable, "-m", "pipelines.dbt_child", "--quiet", "--no-version-check", "parse",
+            *stage_set.arguments(settings),
             "--project-dir", str(settings.dbt_project), "--profiles-dir", str(settings.dbt_project),
             "--target-path", str(target), "--log-path", str(settings.dbt_artifacts / "logs"),
         ],
@@ -43,8 +45,9 @@ def ensure_manifest(settings: Settings) -> Path:
     return manifest
 
 
-def _project_digest(project: Path) -> str:
-    state = hashlib.sha256()
+def _project_digest(settings: Settings) -> str:
+    project = settings.dbt_project
+    state = hashlib.sha256(settings.stage_set.encode())
     for path in sorted(project.rglob("*")):
         if path.suffix in _SUFFIXES and not {"target", "logs", ".cache"} & set(path.parts):
             state.update(str(path.relative_to(project)).encode())

@@ -21,6 +21,7 @@ from typing import Any
 from cdp.clock import stopwatch
 from cdp.errors import CheckFailed, ConfigurationError, NotFoundError
 from cdp.settings import PROJECT_ROOT, Settings, child_environment
+from pipelines import stage_set
 
 # The environment that stands for production inside a preview; nobody else may use the name.
 BASELINE = "baseline"
@@ -93,6 +94,7 @@ def preview(
     remembered = settings.dbt_artifacts / "production"
     before = _mirror(remembered if remembered.exists() else settings.dbt_project, settings.sqlmesh_state / "before")
     after = _mirror(settings.dbt_project, settings.sqlmesh_state / "after")
+    (after / stage_set.MARK).write_text(stage_set.variables(settings)["stage_set"])
     tell(f"planning {environment} beside production …")
     found = _plan(settings, environment, warehouse, before, after)
     return PreviewReport(
@@ -123,6 +125,7 @@ def remember_project(settings: Settings) -> None:
     fresh = settings.dbt_artifacts / "production.new"
     shutil.rmtree(fresh, ignore_errors=True)
     shutil.copytree(settings.dbt_project, fresh, ignore=shutil.ignore_patterns(*_IGNORED))
+    (fresh / stage_set.MARK).write_text(settings.stage_set)
     shutil.rmtree(final, ignore_errors=True)
     fresh.rename(final)
 

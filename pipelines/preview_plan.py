@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from pipelines.preview import BASELINE
+from pipelines.stage_set import marked
 
 _AUDIT_FAILED = re.compile(r"'([^']+)' audit error: (\d+) rows? failed")
 
@@ -74,7 +75,10 @@ def _context(project: Path) -> Any:
 
     # The project's own config.py says the same; two versions in one process would share its module.
     defaults = ModelDefaultsConfig(dialect="duckdb", start="2020-01-01")
-    return Context(paths=[str(project)], config=sqlmesh_config(project, model_defaults=defaults))
+    return Context(
+        paths=[str(project)],
+        config=sqlmesh_config(project, model_defaults=defaults, variables={"stage_set": marked(project)}),
+    )
 
 
 def _changes(diff: Any) -> list[dict[str, Any]]:

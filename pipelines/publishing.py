@@ -28,8 +28,21 @@ BATCH_ROWS = 10_000
 # RFC 3339 in UTC, to the millisecond.
 MOMENT = "%Y-%m-%dT%H:%M:%S.%gZ"
 
+# Episodes that a document shows; all of them are at `/v1/profiles/{id}/journey`.
+SHOWN_EPISODES = 20
+
 # One JSON document per living profile: what a profile request answers, with nothing to join.
 DOCUMENTS = f"""
+with history as (
+    select
+        profile_id,
+        list(struct_pack(
+            number := episode_number, stage := stage, entered_at := strftime(entered_at, '{MOMENT}'),
+            left_at := strftime(left_at, '{MOMENT}'), move := move
+        ) order by episode_number desc)[:{SHOWN_EPISODES}] as episodes
+    from marts.stage_episodes
+    group by profile_id
+)
 select
     p.profile_id,
     to_json(struct_pack(
@@ -49,7 +62,22 @@ select
         ),
         stage := struct_pack(current := p.current_stage, since := strftime(p.stage_since, '{MOMENT}')),
         journey := struct_pack(
-            episodes := p.episodes, regressions := p.regressions, restarts := p.restarts, stages := lived.stages
+            episodes := p.episodes, regressions := p.regressions, restarts := p.restarts, stages := lived.stages,
+            persona := struct_pack(key := p.persona, title := k.title),
+            next := struct_pack(
+                stage := d.next_stage, probability := d.next_stage_probability, in_days := d.next_stage_days,
+                stays := d.stay_probability, within_days := r.horizon_days, reason := d.reason
+            ),
+            lapse := struct_pack(risk := d.lapse_risk, within_days := r.horizon_days, drivers := d.lapse_drivers),
+            value := struct_pack(
+                lifetime_value := d.lifetime_value, expected_purchases := d.expected_purchases,
+                still_customer := d.alive_probability, within_days := r.value_days, reason := d.value_reason
+            ),
+            next_best_action := case when a.profile_id is not null then struct_pack(
+                key := a.intervention, title := a.title, reason := a.reason, evidence := a.evidence,
+                basis := a.basis, stage := a.stage
+            ) end,
+            history := h.episodes
         ),
         identity := struct_pack(records := p.records, sources := p.sources, confidence := p.confidence)
     ))::varchar as document
@@ -57,6 +85,11 @@ from marts.profiles as p
 left join (
     select profile_id, list(stage order by episode_number) as stages from marts.stage_episodes group by profile_id
 ) as lived on lived.profile_id = p.profile_id
+cross join marts.prediction_runs as r
+left join history as h on p.profile_id = h.profile_id
+left join marts.predictions as d on p.profile_id = d.profile_id
+left join marts.personas as k on p.persona = k.persona
+left join marts.next_actions as a on p.profile_id = a.profile_id
 order by p.profile_id
 """
 
@@ -72,15 +105,18 @@ def publish(run: RunContext) -> PublishedReport:
     """Evaluate the segments and swap what is served; a kill before the commit leaves the old publication."""
     from cdp.store import open_store, snapshots
     from segments.evaluate import evaluate_all
+    from segments.fitting import fitting
     from segments.library import load
 
     path = snapshots.snapshot_path(run.settings.serving, run.run_id)
     with snapshots.open_snapshot(path) as connection:
         with run.step("segments") as step:
-            evaluation = evaluate_all(connection, load(), as_of=run.as_of)
+            definitions, left_out = fitting(connection, load())
+            evaluation = evaluate_all(connection, definitions, as_of=run.as_of)
             _require_sound(evaluation)
             step.rows = sum(segment.size for segment in evaluation.segments)
-            step.detail = f"({len(evaluation.segments)} segments)"
+            unfit = f", {len(left_out)} name stages that this stage set does not have" if left_out else ""
+            step.detail = f"({len(evaluation.segments)} segments{unfit})"
         with run.step("publish") as step, open_store(run.settings.database_url) as store:
             counts = _counts(connection)
             store.publish(

@@ -7,6 +7,7 @@ going has the warehouse to itself; the sentence then says so.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ def read_status(settings: Settings) -> dict[str, Any]:
 
     with open_engine(settings).reader() as connection:
         raw = ledger.totals(connection)
+        rules = _stage_rules(connection)
     with open_store(settings.database_url) as store:
         current = store.current_publication()
     counts = current.counts if current else {}
@@ -33,6 +35,7 @@ def read_status(settings: Settings) -> dict[str, Any]:
         "source_records": counts.get("source_records", 0),
         "raw": raw,
         "stages": {name.removeprefix("stage."): n for name, n in counts.items() if name.startswith("stage.")},
+        "stage_rules": rules,
         "last_run": {
             "run_id": current.run_id,
             "as_of": current.as_of,
@@ -42,6 +45,17 @@ def read_status(settings: Settings) -> dict[str, Any]:
         if current
         else None,
     }
+
+
+def _stage_rules(connection: Any) -> dict[str, Any] | None:
+    """The version of the stage rules that the marts were built with, and what it changed."""
+    from journeys.rules import history
+
+    try:
+        last = history.versions(connection)[0]
+    except NotFoundError:
+        return None
+    return {name: value for name, value in asdict(last).items() if name != "moves"}
 
 
 def read_profile(settings: Settings, profile_id: str | None, identifier: str | None) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from cdp.errors import (
     tells_of_full_disk,
 )
 from cdp.settings import Settings, child_environment
+from pipelines import stage_set
 from pipelines.preview import remember_project
 
 # One dbt selection per layer, in the order in which they run.
@@ -59,7 +60,8 @@ def dbt_arguments(settings: Settings, layer: str, full_refresh: bool = False) ->
     """
     refresh = layer == "staging" and (full_refresh or _stamp(settings) != incremental_digest(settings))
     threads = ["--threads", str(settings.threads)]
-    return ["build", "--select", _selection(layer), *threads, *(["--full-refresh"] if refresh else [])]
+    chosen = stage_set.arguments(settings)
+    return ["build", "--select", _selection(layer), *threads, *chosen, *(["--full-refresh"] if refresh else [])]
 
 
 def mark_built(settings: Settings, layer: str) -> None:

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from api.paging import Cursor, Page
 from api.problems import responses
 from api.profiles import service
-from api.profiles.schemas import Episode, Event, Found, Identifier, Lookup, Profile, ProfileId
+from api.profiles.schemas import Event, Found, Identifier, JourneyPage, Lookup, Profile, ProfileId
 from api.security import ProfilesReader
 from api.services import ServicesDependency
 
@@ -58,7 +58,10 @@ async def journey(
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> dict[str, Any]:
-    """The stages a person went through, in order; the open one is where they are now."""
+    """The stages a person went through, in order; the open one is where they are now.
+
+    `standing` says what comes next, why, and what to do about it.
+    """
     return await service.journey(services, caller, str(profile_id), cursor, limit)
 
 
@@ -91,6 +94,6 @@ def router() -> APIRouter:
         responses={200: {"model": Found, "description": "The profiles."}, **responses(400, 413)},
     )
     routes.add_api_route("/{profile_id:uuid}/events", events, response_model=Page[Event])
-    routes.add_api_route("/{profile_id:uuid}/journey", journey, response_model=Page[Episode])
+    routes.add_api_route("/{profile_id:uuid}/journey", journey, response_model=JourneyPage)
     routes.add_api_route("/{profile_id:uuid}/identifiers", identifiers, response_model=Page[Identifier])
     return routes

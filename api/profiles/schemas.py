@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.paging import Page
 from cdp.domain.words import IdentifierType
 
 ProfileId = Annotated[UUID, Path(description="The profile's id.", examples=["0b6f1c1e-6f0a-4b8e-9a51-6f2a1f0c7d11"])]
@@ -30,8 +31,8 @@ class Stage(BaseModel):
     since: datetime | None = None
 
 
-class JourneySummary(BaseModel):
-    """The way so far; the episodes with their times are at `/journey`."""
+class Journey(BaseModel):
+    """The way so far, what kind of customer this is and what comes next. Parts are null where nothing can be said."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -39,6 +40,18 @@ class JourneySummary(BaseModel):
     regressions: int
     restarts: int
     stages: list[str] = Field(default_factory=list, description="The stage of each episode, in order.")
+    persona: dict[str, Any] | None = Field(None, description="Key and title.")
+    next: dict[str, Any] | None = Field(
+        None, description="The move to expect, its probability within `within_days`, and half way through which day."
+    )
+    lapse: dict[str, Any] | None = Field(
+        None, description="Risk of lapsing within `within_days` and its largest drivers; association, not cause."
+    )
+    value: dict[str, Any] | None = Field(None, description="Purchases and revenue still to expect.")
+    next_best_action: dict[str, Any] | None = Field(
+        None, description="The best ranked intervention that applies and is allowed, with its reason; null for none."
+    )
+    history: list[dict[str, Any]] | None = Field(None, description="The last 20 stays, newest first.")
 
 
 class Profile(BaseModel):
@@ -50,7 +63,7 @@ class Profile(BaseModel):
     is_anonymous: bool | None = None
     traits: dict[str, Any] = Field(default_factory=dict, description="Observed and computed attributes.")
     stage: Stage | None = None
-    journey: JourneySummary | None = None
+    journey: Journey | None = None
     identity: dict[str, Any] | None = Field(None, description="How many records of how many sources, how certain.")
     identifiers: list[Identifier] = Field(description="At most 100; all of them at `/identifiers`.")
 
@@ -89,6 +102,13 @@ class Event(BaseModel):
     campaign: str | None
 
 
+class Standing(BaseModel):
+    """Where the person stands and what comes next, as in the profile."""
+
+    stage: Stage | None = None
+    journey: Journey | None = None
+
+
 class Episode(BaseModel):
     """One continuous stay in a stage."""
 
@@ -99,3 +119,9 @@ class Episode(BaseModel):
     is_open: bool
     move: str = Field(description="How it began: start, forward, back, lapse or restart.")
     touchpoints: int
+
+
+class JourneyPage(Page[Episode]):
+    """A page of stays, beside where the person stands now."""
+
+    standing: Standing

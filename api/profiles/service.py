@@ -126,8 +126,8 @@ async def events(services: Services, caller: Caller, profile_id: str, cursor: st
 async def journey(
     services: Services, caller: Caller, profile_id: str, cursor: str | None, limit: int
 ) -> dict[str, Any]:
-    """A page of a profile's stage episodes, in the order they were lived."""
-    await living(services, profile_id, "/journey")
+    """A page of a profile's stage episodes, in the order they were lived, and where the person stands now."""
+    profile = await living(services, profile_id, "/journey")
     listing = await begin(services, f"journey:{profile_id}", cursor, limit)
     after = int(listing.after[0]) if listing.after else 0
 
@@ -140,7 +140,9 @@ async def journey(
 
     rows = await services.analyst.ask(listing.publication, question, seconds=SECONDS)
     services.audit.record(caller.actor, "profile.journey", profile_id)
-    return listing.page(rows, lambda row: [row["episode_number"]])
+    page = listing.page(rows, lambda row: [row["episode_number"]])
+    published = json.loads(profile.document or "{}")
+    return {**page, "standing": {name: published.get(name) for name in ("stage", "journey")}}
 
 
 def _body(profile: StoredProfile, identifiers: Sequence[StoredIdentifier], caller: Caller) -> bytes:

@@ -10,7 +10,7 @@ import traceback
 import typer
 
 from cdp import __version__
-from cdp.cli import data, demo, evidence, identity, insights, journeys, privacy, serving
+from cdp.cli import data, demo, evidence, identity, insights, journeys, privacy, serving, standing
 from cdp.cli.output import note
 from cdp.errors import DISK_FULL, CdpError, tells_of_full_disk
 
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 data.register(app)
 serving.register(app)
+standing.register(insights.journey)
 app.add_typer(demo.app, name="demo")
 app.add_typer(identity.app, name="identity")
 evidence.register(insights.journey)

@@ -13,7 +13,7 @@ with counted as (
 select *
 from counted
 where
-    path_stages <> {{ var("path_stages") }}
+    path_stages <> {{ path_stages() }}
     or last_position <> path_stages
     or first_position <> 1
     or off_path <> 1

@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 LEAST_REPEATERS = 30
 HORIZON_DAYS = 365
 
+# Sums depend on their order in the last digits, and a fit makes more of them: the order does not depend on random ids.
 SUMMARY = """
 with {people},
 days as (
@@ -41,11 +42,11 @@ select
     (count(*) - 1)::double as frequency,
     date_diff('day', min(day), max(day))::double as recency,
     date_diff('day', min(day), $until::date)::double as age,
-    coalesce(avg(amount) filter (visit > 1), 0)::double as mean_value,
-    sum(amount)::double as revenue
+    round(coalesce(avg(amount) filter (visit > 1), 0)::double, 6) as mean_value,
+    round(sum(amount)::double, 6) as revenue
 from numbered
 group by profile_id
-order by profile_id
+order by frequency, recency, age, mean_value, revenue, profile_id
 """
 
 

@@ -17,7 +17,7 @@ from cdp.settings import Settings, load_settings
 from pipelines import transform
 from tests.support.dbt_world import NOW, DbtWorld, deal, mail, sale, stamp, ticket, web
 
-SEEDS = Path(__file__).resolve().parents[2] / "dbt_project" / "seeds"
+SEEDS = Path(__file__).resolve().parents[2] / "dbt_project" / "seeds" / "retail"
 RANDOM_PEOPLE = range(1000, 1300)
 DAY = timedelta(days=1)
 START = datetime(2024, 1, 1, 12)

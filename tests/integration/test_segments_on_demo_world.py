@@ -36,7 +36,7 @@ def plain(snapshot: duckdb.DuckDBPyConnection) -> World:
     def rows(table: str) -> list[dict[str, Any]]:
         return snapshot.execute(f"SELECT * FROM marts.{table}").to_arrow_table().to_pylist()
 
-    tables = [rows(name) for name in ("profiles", "touchpoints", "stage_transitions", "experiments")]
+    tables = [rows(name) for name in ("profiles", "touchpoints", "stage_transitions", "experiments", "predictions")]
     return World(AS_OF, *tables, library=SHIPPED)
 
 

@@ -10,7 +10,10 @@ import pytest
 
 from tests.support.home import Home, assert_same
 
-STEPS = ("land", "raw", "staging", "identity", "marts", "contracts", "snapshot", "segments", "publish")
+STEPS = (
+    "land", "raw", "staging", "identity", "marts", "contracts", "rules", "personas", "predictions", "derived contracts",
+    "actions", "snapshot", "segments", "publish",
+)  # fmt: skip
 
 pytestmark = pytest.mark.slow
 

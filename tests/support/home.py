@@ -42,9 +42,11 @@ class Home:
     path: Path
     now: str = NOW
     store_url: str | None = None
+    stage_set: str | None = None
 
     def environment(self) -> dict[str, str]:
-        extra = {"CDP_STORE_URL": self.store_url} if self.store_url else {}
+        given = {"CDP_STORE_URL": self.store_url, "CDP_STAGE_SET": self.stage_set}
+        extra = {name: value for name, value in given.items() if value}
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("CDP_", "DAGSTER_"))}
         return {**clean, "CDP_HOME": str(self.path), "CDP_AS_OF": self.now, **extra}
 
@@ -102,6 +104,13 @@ COMPARED = {
         select n.name, p.* exclude (profile_id) from marts.profiles p join temp.main.names n using (profile_id)
         order by all""",
     "map_cells": "select * from marts.map_cells order by all",
+    "predictions": """
+        select n.name, p.* exclude (profile_id) from marts.predictions p join temp.main.names n using (profile_id)
+        order by all""",
+    "next_actions": """
+        select n.name, a.* exclude (profile_id) from marts.next_actions a
+        join temp.main.names n using (profile_id) order by all""",
+    "stage_rules": "select version, stage_set, digest from marts.stage_rule_versions order by all",
 }
 
 

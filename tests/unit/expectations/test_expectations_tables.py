@@ -153,3 +153,36 @@ def test_details_are_counts(warehouse: duckdb.DuckDBPyConnection) -> None:
     details = [one.detail for report in runner.check_published(warehouse) for one in report.failures]
     assert "profile_id is repeated (measured 1)" in details
     assert not any("p1" in detail or "Ada" in detail for detail in details)
+
+
+PREDICTIONS = """
+create table marts.predictions as select * from (values
+    ('p1', 'awareness', 'use', 0.3, 0.5, 0.3, cast(null as double), cast(null as double), 0.2, cast(null as varchar),
+        0.9, 1.5, 20.0),
+    ('p2', 'use', null, null, null, null, null, null, null, 'Too few.', null, null, null)
+) as t(profile_id, stage, next_stage, next_stage_probability, stay_probability, forward_probability, back_probability,
+    restart_probability, lapse_risk, reason, alive_probability, expected_purchases, lifetime_value);
+"""
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        ("select 1", []),
+        ("delete from marts.predictions where profile_id = 'p2'", ["volume"]),
+        ("update marts.predictions set profile_id = 'p1'", ["key_not_unique"]),
+        ("update marts.predictions set profile_id = 'p9' where profile_id = 'p2'", ["profile_unknown"]),
+        ("update marts.predictions set alive_probability = 1.2", ["probability_impossible"]),
+        ("update marts.predictions set lapse_risk = 0.4 where profile_id = 'p1'", ["probabilities_sum"]),
+        ("update marts.predictions set reason = null", ["reason_missing"]),
+        ("update marts.predictions set next_stage = 'heaven' where profile_id = 'p1'", ["stage_unknown"]),
+        ("update marts.predictions set lifetime_value = -1 where profile_id = 'p1'", ["value_negative"]),
+        ("drop table marts.predictions", ["missing"]),
+    ],
+)
+def test_damage_of_what_is_derived_is_told(warehouse: duckdb.DuckDBPyConnection, damage: str, told: list[str]) -> None:
+    warehouse.execute(PREDICTIONS)
+    warehouse.execute(damage)
+    [report] = runner.check_published(warehouse, derived=True)
+    assert report.name == "marts.predictions"
+    assert [one.expectation for one in report.failures] == told

@@ -36,6 +36,7 @@ CREATE TABLE marts.experiments (experiment VARCHAR, profile_id VARCHAR, arm VARC
 CREATE TABLE marts.journey_stages (
     stage VARCHAR, position BIGINT, label VARCHAR, description VARCHAR, is_path BOOLEAN, lapse_after_days BIGINT,
     hold_days BIGINT);
+CREATE TABLE marts.predictions (profile_id VARCHAR, lifetime_value DOUBLE, lapse_risk DOUBLE);
 INSERT INTO marts.journey_stages (stage, position) VALUES
     ('awareness', 1), ('consideration', 2), ('decision', 3), ('use', 4), ('loyalty', 5), ('lapsed', 6);
 """
@@ -54,7 +55,6 @@ def fill() -> Iterator[Fill]:
     """Put a random world into the tables of one connection, which is handed out with the catalogue."""
     connection = duckdb.connect(config={"threads": 1})
     connection.execute(TABLES)
-    connection.execute("CREATE TABLE marts.predictions (profile_id VARCHAR, lifetime_value DOUBLE)")
 
     def filled(world: World) -> tuple[duckdb.DuckDBPyConnection, Catalogue]:
         rows = {

@@ -162,7 +162,7 @@ def test_allowed_values_are_listed_and_every_fault_is_told() -> None:
         ("top 5% by trait.country", "where.trait", "country is no number, so nobody ranks by it."),
         ("experiment('welcome')", "where.experiment", "there is no experiment welcome. Did you mean welcome_mail?"),
         ("experiment('welcome_mail') = 'x'", "where.arm", "there is no arm x."),
-        ("prediction.ltv > 3", "where.prediction", "no predictions are published yet."),
+        ("prediction.lapse_rsk > 3", "where.prediction", "there is no prediction lapse_rsk. Did you mean lapse_risk?"),
         ("segment('gone')", "where", "there is no segment gone."),
         (
             "sequence(event('Order Completed') then event(where amount = 1) without event('x'))",
@@ -174,6 +174,12 @@ def test_allowed_values_are_listed_and_every_fault_is_told() -> None:
 )
 def test_names_and_types_are_checked_against_the_catalogue(names: Any, where: str, path: str, message: str) -> None:
     assert refused(where, names)[:2] == (path, message)
+
+
+def test_a_prediction_needs_predictions(marts: duckdb.DuckDBPyConnection) -> None:
+    marts.execute("DROP TABLE marts.predictions")
+    path, message, _ = refused("prediction.lapse_risk > 0.5", catalogue.read(marts))
+    assert (path, message) == ("where.prediction", "no predictions are published yet.")
 
 
 def test_type_faults_list_what_is_allowed(names: Any) -> None:

@@ -26,7 +26,8 @@ def person(*events: tuple[str, float], moves: tuple[tuple[str, float], ...] = ()
     """A person by what differs from someone who is identified, unknown in most respects and never bought."""
     known = {"is_anonymous": False, "purchases": 0, "revenue": 0.0, "slow_tickets": 0, "satisfaction_good": 0,
              "satisfaction_bad": 0, "channels": ["web"], "current_stage": "awareness"}  # fmt: skip
-    return {"traits": {**known, **traits}, "events": events, "moves": moves}
+    predicted = {name: traits.pop(name) for name in ("lapse_risk",) if name in traits}
+    return {"traits": {**known, **traits}, "events": events, "moves": moves, "predicted": predicted}
 
 
 BUYER = {"purchases": 1, "revenue": 10.0}
@@ -162,6 +163,11 @@ CASES: dict[str, tuple[list[Any], list[Any], list[Any]]] = {
         [person(marketing_consent=False), person(unsubscribed=True), person(is_anonymous=True), person(**MAILABLE)],
         [],
     ),
+    "likely_to_lapse": (
+        [person(**BUYER, lapse_risk=0.5)],
+        [person(**BUYER, lapse_risk=0.49), person(lapse_risk=0.9), person(**BUYER)],
+        [],
+    ),
     "holdout": ([], [], []),
 }
 TYPES = {"click": "mail_click", "open": "mail_open"}
@@ -181,6 +187,7 @@ def world(people: list[dict[str, Any]]) -> World:
             {"profile_id": one, "occurred_at": ago(days), "move": move}
             for one, each in zip(ids, people, strict=True) for move, days in each["moves"]
         ],
+        predictions=[{"profile_id": one, **each["predicted"]} for one, each in zip(ids, people, strict=True)],
     )  # fmt: skip
 
 

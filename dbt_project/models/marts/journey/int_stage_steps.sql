@@ -1,4 +1,4 @@
-{% set positions = range(1, var("path_stages") | int + 1) %}
+{% set positions = range(1, path_stages() | int + 1) %}
 {{ config(schema="intermediate") }}
 
 with touchpoints as (

@@ -1,0 +1,1 @@
+"""Where people stand: stage rules, predictions, personas, correlations."""
