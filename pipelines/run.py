@@ -39,12 +39,14 @@ def run_pipeline(
     *,
     full_refresh: bool = False,
     renew_model: bool = False,
+    partial: bool = False,
     progress: Progress = quiet,
 ) -> RunReport:
     """Run everything from the delivered folder to the publication; without one, from what has landed.
 
     When nothing was delivered and only what people decided or the data's now is new, the run begins at identity.
     `full_refresh` rebuilds all from raw, `renew_model` trains the matching model anew; both keep profile ids.
+    `partial` takes a first delivery of a source that lacks some of its files.
 
     Raises a CdpError with one sentence on failure; what was served before is served on. A second call in another
     process meanwhile raises BusyError.
@@ -52,7 +54,7 @@ def run_pipeline(
     started = stopwatch()
     with writer_lock(settings.writer_lock):
         finish_interrupted(settings, progress)
-        news = News.EVERYTHING if full_refresh else _news(settings, delivered, progress)
+        news = News.EVERYTHING if full_refresh else _news(settings, delivered, partial, progress)
         if news is News.NOTHING:
             if not renew_model:
                 return RunReport(changed=False, seconds=round(stopwatch() - started, 2))
@@ -78,7 +80,7 @@ class News(Enum):
     EVERYTHING = "everything"
 
 
-def _news(settings: Settings, delivered: Path | None, progress: Progress) -> News:
+def _news(settings: Settings, delivered: Path | None, partial: bool, progress: Progress) -> News:
     from cdp.store import open_store
     from pipelines.ingest import landing, tables
 
@@ -86,7 +88,7 @@ def _news(settings: Settings, delivered: Path | None, progress: Progress) -> New
     wait_until_free(engine, progress)
     with engine.writer() as connection:
         tables.ensure(connection)
-    if landing.land(settings, delivered) if delivered else landing.waiting(settings):
+    if landing.land(settings, delivered, whole=not partial) if delivered else landing.waiting(settings):
         return News.EVERYTHING
     with open_store(settings.database_url) as store:
         current = store.current_publication()

@@ -29,12 +29,17 @@ def run(
     renew_model: bool = typer.Option(
         False, "--renew-model", help="Train the matching model anew, with what people decided; ids stay."
     ),
+    partial: bool = typer.Option(
+        False, "--partial", help="Go on when a source's first delivery lacks some of its files."
+    ),
     as_json: bool = Json,
 ) -> None:
     """Run the whole pipeline on a delivered folder; without one, on what has landed and on what people decided."""
     from pipelines.run import run_pipeline
 
-    report = run_pipeline(load_settings(), delivered, full_refresh=full_refresh, renew_model=renew_model, progress=note)
+    report = run_pipeline(
+        load_settings(), delivered, full_refresh=full_refresh, renew_model=renew_model, partial=partial, progress=note
+    )
     if as_json:
         emit_json({"changed": report.changed, "seconds": report.seconds, "steps": report.steps})
         return

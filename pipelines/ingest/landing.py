@@ -59,8 +59,10 @@ class _Arrival:
     last_batch: int
 
 
-def land(settings: Settings, delivered: Path) -> list[LandedFile]:
+def land(settings: Settings, delivered: Path, *, whole: bool = False) -> list[LandedFile]:
     """Copy what is new to landing; the files that wait to be loaded, in the order in which to load them.
+
+    With `whole`, a source that is delivered must have brought all its files by now, in this delivery or before.
 
     Raises InputError when the folder or a file in it cannot be what was meant, before anything is copied;
     ConfigurationError for a wrong mapping; ResourceError when the disk is full.
@@ -69,6 +71,8 @@ def land(settings: Settings, delivered: Path) -> list[LandedFile]:
     found = survey(delivered, mappings)
     ledger = _read_ledger(settings)
     _require_referred(found, ledger)
+    if whole:
+        _require_whole(delivered, found, ledger, mappings)
     for name in found.ignored:
         _log.info("ignored %s: no source reads a file of this name", name)
     waiting = _waiting(settings, ledger)
@@ -133,6 +137,22 @@ def _require_referred(found: Survey, ledger: _Ledger) -> None:
                 f"{entity.source}/ has {entity.entity} but no {needed.entity} file, and none was delivered before;"
                 f" deliver {needed.source}/{needed.entity} too."
             )
+
+
+def _require_whole(delivered: Path, found: Survey, ledger: _Ledger, mappings: dict[str, EntityMapping]) -> None:
+    """Raise InputError for the files that a delivered source lacks; a later delivery may bring only what is new."""
+    brought = {entity.source for entity in ENTITIES if found.known[entity.name]}
+    missing = [
+        mappings[entity.name].patterns[0]
+        for entity in ENTITIES
+        if not (entity.optional or found.known[entity.name] or entity.name in ledger.delivered)
+        and (entity.source in brought or (delivered / entity.source).is_dir())
+    ]
+    if missing:
+        raise InputError(
+            f"{delivered} has no file like {' or '.join(missing)}, and none was delivered before;"
+            " deliver it too, or run with --partial to go on without it."
+        )
 
 
 def _read_ledger(settings: Settings) -> _Ledger:

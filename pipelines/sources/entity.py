@@ -56,7 +56,8 @@ class Entity:
     (NULL for kinds without one). `immutable` records are events: one row per
     key for ever, any other content under the same key is an error. Other records keep every version.
     `volatile` keys are set anew on each transmission and are left out of the content hash. `needs` names the entity of
-    the same source that this one refers to. `person` says whom a record is about.
+    the same source that this one refers to. An `optional` entity may never be delivered though its source is.
+    `person` says whom a record is about.
     """
 
     source: str
@@ -70,6 +71,7 @@ class Entity:
     immutable: bool = False
     volatile: tuple[str, ...] = ()
     needs: str | None = None
+    optional: bool = False
     format: Format | None = field(default=None)
 
     @property

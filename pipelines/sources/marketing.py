@@ -36,4 +36,5 @@ EXPERIMENTS = Entity(
     },
     person=Person(record="email", folded=True, traits={"email": "email"}),
     happened_at=moment("assigned_at"),
+    optional=True,
 )

@@ -135,8 +135,10 @@ def test_a_second_run_meanwhile_is_refused_and_the_old_results_stay(demo_home: H
         (lambda w: (w / "sales" / "contacts.csv").write_bytes(b""), "contacts.csv"),
         (lambda w: (w / "pos" / "customers.csv").write_text("Reference,Name\n1,x\n"), "Reference ID"),
         (lambda w: shutil.rmtree(w) or w.mkdir(), "world"),
+        (lambda w: [f.unlink() for f in (w / "support").glob("tickets*")], "no file like support/**/tickets*"),
+        (lambda w: [f.unlink() for f in (w / "web").rglob("*") if f.is_file()], "no file like web/"),
     ],
-    ids=["empty file", "wrong column", "empty folder"],
+    ids=["empty file", "wrong column", "empty folder", "missing file", "empty folder of a source"],
 )
 def test_bad_deliveries_are_one_sentence(spoil, told, demo_world: Path, tmp_path: Path) -> None:
     world = tmp_path / "world"

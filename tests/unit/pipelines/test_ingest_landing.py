@@ -59,6 +59,31 @@ def test_a_file_that_refers_to_one_never_delivered_is_told(tmp_path: Path) -> No
     assert names(made.land()) == [("sales.deals", "sales/deals.csv")]
 
 
+def test_a_whole_delivery_lacks_no_file_of_a_source_it_brings(tmp_path: Path) -> None:
+    made = make_delivery(tmp_path)
+    made.put_lines("sales/contacts.csv", CONTACTS, contact(1))
+    made.put_lines("marketing/email_events.csv", "event_id,event,email,timestamp", "1,open,a@b.org,2025-01-01")
+    with pytest.raises(InputError, match=r"no file like sales/\*\*/deals\*, and none was delivered before.*--partial"):
+        landing.land(made.settings, made.folder, whole=True)
+    (made.folder / "web").mkdir()
+    with pytest.raises(InputError, match=r"sales/\*\*/deals\* or web/"):
+        landing.land(made.settings, made.folder, whole=True)
+    (made.folder / "web").rmdir()
+    assert not made.settings.landing.exists()
+    made.put_lines("sales/deals.csv", DEALS, "7,closedlost,,2025-01-01,,1")
+    assert len(landing.land(made.settings, made.folder, whole=True)) == 3, "nobody has to run experiments"
+
+
+def test_a_later_delivery_may_bring_only_what_is_new(tmp_path: Path) -> None:
+    made = make_delivery(tmp_path)
+    made.put_lines("sales/contacts.csv", CONTACTS, contact(1))
+    made.put_lines("sales/deals.csv", DEALS, "7,closedlost,,2025-01-01,,1")
+    made.load()
+    (made.folder / "sales" / "deals.csv").unlink()
+    made.put_lines("sales/contacts.csv", CONTACTS, contact(1), contact(2))
+    assert names(landing.land(made.settings, made.folder, whole=True)) == [("sales.contacts", "sales/contacts.csv")]
+
+
 def test_known_files_are_found_and_others_reported(delivery: Delivery) -> None:
     delivery.put("web/2025/events-01.jsonl", b"{}")
     delivery.put("web/events-02.ndjson.gz", b"{}")
