@@ -27,7 +27,7 @@ from typing import Any
 import duckdb
 
 from cdp.clock import stopwatch
-from identity import blocking, changes, hubs, matching, model_store, resolution, rules, state
+from identity import blocking, changes, comparisons, hubs, matching, model_store, resolution, rules, state
 from identity.config import PIPELINE
 from identity.features import people
 from identity.membership import Run
@@ -215,7 +215,8 @@ def _add(path: Path, threads: int, records: int, added: int) -> dict[str, Any]:
 def _splink(path: Path, threads: int) -> dict[str, Any]:
     """Splink's own way with the same rules and model: its blocking, predict, connected components at even odds.
 
-    The keys of the rules are derived within the clock, as on our side; handing the people over is not counted.
+    The keys of the rules are derived within the clock, as on our side; handing the people over is not counted. The
+    levels are those of our model, an edit distance as plain as Splink's library states it.
     """
     from splink import Linker
     from splink.backends.duckdb import DuckDBAPI
@@ -230,10 +231,11 @@ def _splink(path: Path, threads: int) -> dict[str, Any]:
         blocking.number_keys(connection, limits, only_near=blocking.refresh_keys(connection))
         blocking.refresh_crowded(connection, limits, only_near=False)
         keys.phase("keys")
+        derived = keys.facts()
         scratched.register("arriving", connection.execute(_keyed(model)).to_arrow_table())
         scratched.execute("create table wf_people as select * from arriving")
         scratched.unregister("arriving")
-        settings = model.splink_settings()
+        settings = _as_splink_states_it(model.splink_settings())
         apart = " or ".join(f"l.source = '{source}'" for source in PIPELINE.unique_sources)
         settings["blocking_rules_to_generate_predictions"] = [
             {"blocking_rule": f"l.k_{rule.name} = r.k_{rule.name} and not (l.source = r.source and ({apart}))"}
@@ -246,12 +248,22 @@ def _splink(path: Path, threads: int) -> dict[str, Any]:
         clock.phase("block and predict")
         clusters = linker.clustering.cluster_pairwise_predictions_at_threshold(predictions, threshold_match_weight=0)
         clock.phase("connected components")
-        facts = _sum(keys.facts(), clock.facts())
+        facts = _sum(derived, clock.facts())
         found = scratched.execute(
             f"select (select count(*) from {predictions.physical_name}), "
             f"count(distinct cluster_id) from {clusters.physical_name}"
         ).fetchall()[0]
     return {"edges": int(found[0]), "clusters": int(found[1]), **facts}
+
+
+def _as_splink_states_it(settings: dict[str, Any]) -> dict[str, Any]:
+    """The same levels as Splink's library writes them: an edit distance without our cheap tests before it."""
+    for comparison in settings["comparisons"]:
+        for level in comparison["comparison_levels"]:
+            for column in ("given", "family", "email_user", "phone", "birth", "national_id"):
+                distance = f"damerau_levenshtein({column}_l, {column}_r) <= 1"
+                level["sql_condition"] = level["sql_condition"].replace(comparisons.at_most_one_edit(column), distance)
+    return settings
 
 
 def _keyed(model: Model) -> str:

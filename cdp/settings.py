@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     privacy_dir: Path | None = Field(
         None, description="Keys, journal and receipts of erasures; keep it out of backups of the home."
     )
+    survivorship: Path | None = Field(None, description="YAML with the rules of golden records; default: shipped.")
     inbox_dir: Path | None = Field(None, description="Folder watched for deliveries; default is inbox/ in the home.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
 

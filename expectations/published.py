@@ -146,6 +146,12 @@ MEASURES: dict[str, str] = {
         "profile_id, type, value, source",
         all_lost="(select cast(count(*) > 0 as integer) from identity.identifiers) * cast(count(*) = 0 as integer)",
     ),
+    "marts.trait_origins": _keyed(
+        "marts.trait_origins",
+        "profile_id, trait",
+        left_out="(select count(*) from identity.golden_origins) - count(*)",
+        without_source="count(*) filter (source is null or source_record_id is null)",
+    ),
     "marts.purchases": _keyed(
         "marts.purchases", "purchase_id", impossible_amounts="count(*) filter (not isfinite(amount))"
     ),

@@ -52,7 +52,7 @@ def _missing(*columns: str) -> str:
     return " or ".join(f"{column}_{side} is null" for column in columns for side in "lr")
 
 
-def _near(column: str) -> str:
+def at_most_one_edit(column: str) -> str:
     """At most one letter added, lost, changed or two swapped; measured only where it can be.
 
     A slip lies in one quarter, so what is before and behind that quarter is the same: four cheap tests of which one
@@ -73,7 +73,7 @@ def _slip(column: str) -> str:
     return (
         f"abs(length({column}_l) - length({column}_r)) <= 1 and length({column}_l) > 2 "
         f"and (left({column}_l, 2) = left({column}_r, 2) or right({column}_l, 2) = right({column}_r, 2)) "
-        f"and {_near(column)}"
+        f"and {at_most_one_edit(column)}"
     )
 
 
@@ -88,7 +88,7 @@ def _digits_slip(column: str, start: int, end: int) -> str:
     """The same for codes; one slip leaves the first `start` or the last `end` characters alone."""
     return (
         f"(left({column}_l, {start}) = left({column}_r, {start}) "
-        f"or right({column}_l, {end}) = right({column}_r, {end})) and {_near(column)}"
+        f"or right({column}_l, {end}) = right({column}_r, {end})) and {at_most_one_edit(column)}"
     )
 
 

@@ -5,6 +5,8 @@ Of golden records and identifiers only those of profiles that changed are rewrit
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import duckdb
 
 from identity import addresses, attached, devices, survivorship
@@ -31,7 +33,7 @@ def settle_attached(connection: duckdb.DuckDBPyConnection, config: MatchConfig, 
     return counts
 
 
-def publish(connection: duckdb.DuckDBPyConnection, *, everything: bool) -> int:
+def publish(connection: duckdb.DuckDBPyConnection, *, rules: Path | None, everything: bool) -> int:
     """Bring device map, marketing rows of the identity map, identifiers and golden records up to date.
 
     Only the profiles concerned are rewritten, unless `everything` is. Returns how many that were.
@@ -44,7 +46,7 @@ def publish(connection: duckdb.DuckDBPyConnection, *, everything: bool) -> int:
     )
     only = None if everything else "wf_concerned"
     survivorship.write_identifiers(connection, only=only)
-    survivorship.write_golden(connection, only=only)
+    survivorship.write_golden(connection, rules, only=only)
     count = connection.execute(f"select count(*) from {only or 'identity.golden'}").fetchall()[0][0]
     connection.execute("drop table wf_concerned; drop table wf_marketing")
     return int(count)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 
 import duckdb
 
@@ -58,11 +59,12 @@ def resolve(
     config: MatchConfig = PIPELINE,
     renew_model: bool = False,
     rebuild: bool = False,
+    survivorship: Path | None = None,
 ) -> IdentityReport:
     """Bring the identity tables up to date with the intermediate ones and with what people decided.
 
     `now` is the data's now, `rulings` are all that hold. `renew_model` and `rebuild` are those of
-    `resolution.resolve_records`.
+    `resolution.resolve_records`; `survivorship` is a file of rules that replaces the shipped one.
     """
     run = Run(run_id, now)
     connection.execute("begin transaction")
@@ -80,7 +82,7 @@ def resolve(
             rebuild=rebuild,
         )
         events, rewritten = dict(outcome.events), 0
-        inputs, remembered = _fingerprints(connection), _remembered(connection)
+        inputs, remembered = _fingerprints(connection, survivorship), _remembered(connection)
         changed = outcome.changed or inputs != remembered
         if changed:
             if progress:
@@ -88,7 +90,7 @@ def resolve(
             for kind, count in published.settle_attached(connection, config, run).items():
                 events[kind] = events.get(kind, 0) + count
             everything = inputs[_GOLDEN_RULES] != remembered.get(_GOLDEN_RULES)
-            rewritten = published.publish(connection, everything=everything)
+            rewritten = published.publish(connection, rules=survivorship, everything=everything)
             _remember(connection, inputs)
         report = replace(_report(connection, outcome, events, changed=changed), rewritten=rewritten)
         if renew_model and (drift := model_drift.latest(connection)) is not None:
@@ -100,9 +102,9 @@ def resolve(
     return report
 
 
-def _fingerprints(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+def _fingerprints(connection: duckdb.DuckDBPyConnection, rules: Path | None) -> dict[str, str]:
     """What the other inputs hold, independent of the order of their rows, and by what rules values survive."""
-    found = {_GOLDEN_RULES: digest(str(GOLDEN_VERSION), read_rules().model_dump_json())}
+    found = {_GOLDEN_RULES: digest(str(GOLDEN_VERSION), read_rules(rules).model_dump_json())}
     moments = "(select source, source_record_id, coalesce(updated_at, created_at) from intermediate.int_source_records)"
     for name, table in {**{name: f"intermediate.{name}" for name in _INPUTS}, "times": moments}.items():
         rows = connection.execute(f"select count(*) || ':' || coalesce(sum(hash(t)::hugeint), 0) from {table} as t")

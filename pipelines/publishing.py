@@ -79,7 +79,8 @@ select
             ) end,
             history := h.episodes
         ),
-        identity := struct_pack(records := p.records, sources := p.sources, confidence := p.confidence)
+        identity := struct_pack(records := p.records, sources := p.sources, confidence := p.confidence),
+        origins := o.origins
     ))::varchar as document
 from marts.profiles as p
 left join (
@@ -90,6 +91,12 @@ left join history as h on p.profile_id = h.profile_id
 left join marts.predictions as d on p.profile_id = d.profile_id
 left join marts.personas as k on p.persona = k.persona
 left join marts.next_actions as a on p.profile_id = a.profile_id
+left join (
+    select profile_id, map_from_entries(list(row(trait, struct_pack(
+        source := source, source_record_id := source_record_id, observed_at := strftime(observed_at, '{MOMENT}'),
+        rule := rule)) order by trait)) as origins
+    from marts.trait_origins group by profile_id
+) as o on o.profile_id = p.profile_id
 order by p.profile_id
 """
 

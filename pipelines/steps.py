@@ -66,6 +66,7 @@ def resolve_identity(run: RunContext) -> IdentityReport:
             progress=run.progress,
             renew_model=run.renew_model,
             rebuild=run.full_refresh,
+            survivorship=run.settings.survivorship,
         )
         step.rows = report.records
         step.detail = f"({report.profiles:,} profiles)"

@@ -54,6 +54,15 @@ class Journey(BaseModel):
     history: list[dict[str, Any]] | None = Field(None, description="The last 20 stays, newest first.")
 
 
+class Origin(BaseModel):
+    """Where the value of a trait came from."""
+
+    source: str
+    source_record_id: str
+    observed_at: datetime | None = Field(description="When the record was last changed, else made, if its source says.")
+    rule: str = Field(description="The rule of survivorship that chose it; `only_value` when nothing else was stated.")
+
+
 class Profile(BaseModel):
     """One resolved person. Traits that are personal data are `***` without `pii:read`."""
 
@@ -65,6 +74,9 @@ class Profile(BaseModel):
     stage: Stage | None = None
     journey: Journey | None = None
     identity: dict[str, Any] | None = Field(None, description="How many records of how many sources, how certain.")
+    origins: dict[str, Origin] | str | None = Field(
+        None, description="By trait, the record its value came from; `***` without `pii:read`."
+    )
     identifiers: list[Identifier] = Field(description="At most 100; all of them at `/identifiers`.")
 
 

@@ -84,8 +84,9 @@ def profile(
         if isinstance(values, dict):
             say(f"{section}:")
             for name, value in values.items():
+                parts = value.values() if isinstance(value, dict) else [value]
                 if value is not None:
-                    say(f"  {name:<22} {value}")
+                    say(f"  {name:<22} {' '.join(str(part) for part in parts if part is not None)}")
         else:
             say(f"{section}: {values}")
 

@@ -14,6 +14,7 @@ OUTPUTS = {
     "identity_map": "Which profile each source record belongs to.",
     "device_map": "Which profile each device belongs to, over time.",
     "golden": "The surviving value of each trait.",
+    "golden_origins": "The record that each surviving value came from.",
     "identifiers": "Normalised identifiers for lookup.",
     "profiles": "Every profile id ever given, living or not.",
     "identity_events": "Created, merged, split, moved, retired; append-only.",

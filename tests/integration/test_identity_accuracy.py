@@ -5,6 +5,7 @@ No threshold or prior was chosen on these labels. What is not installed or not h
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,35 @@ def assert_accurate(home: Home, truth: Path) -> None:
 
 def test_reference_world(reference_home: Home, world: Path) -> None:
     assert_accurate(reference_home, world / "truth" / "persons.csv")
+
+
+def test_the_last_tenth_keeps_ids(reference_home: Home) -> None:
+    """A tenth of the reference world's records, drawn by hash, comes in a second run."""
+    import duckdb
+
+    from identity import run
+    from identity.config import PIPELINE
+
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    late = "hash(source || source_record_id) % 10 = 0"
+    with duckdb.connect(":memory:", config={"threads": 2, "memory_limit": "2GB"}) as connection:
+        connection.execute(f"attach '{reference_home.path / 'warehouse.duckdb'}' as world (read_only)")
+        connection.execute("create schema intermediate")
+        for table in ("int_source_records", "int_device_identifies", "int_devices", "int_marketing_addresses"):
+            where = f"where not ({late})" if table == "int_source_records" else ""
+            connection.execute(f"create table intermediate.{table} as from world.intermediate.{table} {where}")
+        run.resolve(connection, run_id="first", now=now, config=PIPELINE)
+        key = "source || ':' || source_record_id"
+        sql = f"select {key}, profile_id from identity.identity_map where source <> 'marketing'"
+        before = dict(connection.execute(sql).fetchall())
+        connection.execute(
+            f"insert into intermediate.int_source_records from world.intermediate.int_source_records where {late}"
+        )
+        report = run.resolve(connection, run_id="second", now=now, config=PIPELINE)
+        after = dict(connection.execute(sql).fetchall())
+    assert report.arrived > 1000
+    kept = sum(after[record] == profile for record, profile in before.items()) / len(before)
+    assert kept >= 0.994, kept
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -17,7 +17,10 @@ from cdp.store import keys, open_store
 from tests.support.home import Home
 from tests.support.server import running
 
-FROM_IDENTITY = ["identity", "identity quality", "marts", "contracts", "snapshot", "segments", "publish"]
+FROM_IDENTITY = [
+    "identity", "identity quality", "marts", "contracts", "rules", "personas", "predictions", "derived contracts",
+    "actions", "snapshot", "segments", "publish",
+]  # fmt: skip
 
 # Two people apart, and one person with two records, far from any doubt.
 CANDIDATES = """

@@ -69,6 +69,9 @@ def test_profile_by_identifier(demo_home: Home) -> None:
     assert found["stage"]["current"] in status["stages"]
     journey = found["journey"]
     assert journey["stages"][-1] == found["stage"]["current"] and len(journey["stages"]) == journey["episodes"]
+    shown = {trait for trait in found["origins"] if found["traits"][trait] is not None}
+    assert {"email", "full_name"} <= shown
+    assert all(origin["source"] and origin["source_record_id"] for origin in found["origins"].values())
     missing = demo_home.cdp("profile", "--identifier", "email:nobody@nowhere.example", check=False)
     assert missing.returncode == 1 and len(missing.stderr.strip().splitlines()) == 1
 

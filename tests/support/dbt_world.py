@@ -123,6 +123,9 @@ create or replace table identity.golden (
     profile_id varchar, first_name varchar, last_name varchar, full_name varchar, email varchar, phone varchar,
     birth_date date, street varchar, city varchar, region varchar, postcode varchar, country varchar,
     is_anonymous boolean, records bigint, sources bigint, confidence double);
+create or replace table identity.golden_origins (
+    profile_id varchar, trait varchar, value varchar, source varchar, source_record_id varchar, observed_at timestamp,
+    rule varchar);
 create or replace table identity.identifiers (
     profile_id varchar, type varchar, value varchar, source varchar, source_record_id varchar);
 """

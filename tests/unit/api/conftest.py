@@ -20,7 +20,7 @@ from tests.support.publications import profile_id, publish
 # Values that must never be seen without `pii:read`, nor in any log, metric or error.
 CANARIES = (
     "Zqxfirst", "Zqxlast", "zqxmail@canary.example", "+41790000099", "1977-07-07", "Zqxstreet", "Zqxcity", "ZQX-4242",
-    "zqx-user", "Zqxnewtrait", "Zqxnewsection",
+    "zqx-user", "zqx-record", "Zqxnewtrait", "Zqxnewsection",
 )  # fmt: skip
 
 DOCUMENT: dict[str, Any] = {
@@ -36,6 +36,11 @@ DOCUMENT: dict[str, Any] = {
     "stage": {"current": "use", "since": "2025-06-01T00:00:00Z"},
     "journey": {"episodes": 3, "regressions": 1, "restarts": 0, "stages": ["awareness", "decision", "use"]},
     "identity": {"records": 4, "sources": 3, "confidence": 0.97},
+    "origins": {
+        "email": {
+            "source": "sales", "source_record_id": "zqx-record", "observed_at": None, "rule": "only_value"
+        },
+    },
     "invented": {"note": "Zqxnewsection"},
 }  # fmt: skip
 

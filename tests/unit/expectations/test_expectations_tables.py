@@ -30,6 +30,9 @@ create table marts.stage_transitions as select 'e3' as transition_id, 'p2' as pr
 create table identity.identifiers as select 'p1' as profile_id, 'email' as type, 'a@example.org' as value,
     'sales' as source;
 create table marts.identifiers as select * from identity.identifiers;
+create table identity.golden_origins as select 'p1' as profile_id, 'email' as trait, 'sales' as source,
+    '1' as source_record_id;
+create table marts.trait_origins as select * from identity.golden_origins;
 create table identity.golden as select unnest(['p1', 'p2']) as profile_id;
 create table intermediate.int_source_records as
     select * from (values ('sales', '1'), ('pos', '2')) as t(source, source_record_id);
@@ -121,6 +124,12 @@ def test_every_published_table_has_a_contract() -> None:
         ("delete from marts.stage_transitions", {"marts.stage_transitions": ["volume"]}),
         ("update marts.stage_transitions set move = 'start', days_in_from = -1", {
             "marts.stage_transitions": ["move_unknown", "stay_impossible"],
+        }),
+        ("update marts.trait_origins set profile_id = 'p9', source_record_id = null", {
+            "marts.trait_origins": ["source_missing", "profile_unknown"],
+        }),
+        ("insert into marts.trait_origins from marts.trait_origins", {
+            "marts.trait_origins": ["key_not_unique", "volume"],
         }),
         ("delete from marts.identifiers", {"marts.identifiers": ["empty"]}),
         ("insert into marts.identifiers select * replace ('p9' as profile_id, null as value) from marts.identifiers", {
