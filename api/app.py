@@ -12,19 +12,22 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from fastapi import FastAPI
 
-from api import docs, problems
+from api import answers, docs, problems
 from api.admin import endpoints as admin
 from api.analysis import Analyst
 from api.auditing import AuditTrail
 from api.cursors import Cursors
+from api.evidence import endpoints as evidence
 from api.health import endpoints as health
 from api.identity import endpoints as identity
+from api.interventions import endpoints as interventions
 from api.journeys import endpoints as journeys
 from api.metrics import Metrics
 from api.middleware import Guard
 from api.profiles import endpoints as profiles
 from api.segments import endpoints as segments
 from api.services import Normaliser, Services
+from api.shelf import AnswerShelf
 from api.standing import endpoints as standing
 from cdp import __version__
 from cdp.errors import CdpError
@@ -75,7 +78,7 @@ def create_app(
         lifespan=lifespan,
     )
     problems.install(app)
-    for feature in (profiles, segments, journeys, standing, identity, admin, health):
+    for feature in (profiles, segments, journeys, evidence, interventions, standing, identity, admin, health):
         app.include_router(feature.router())
     docs.install(app)
     app.add_middleware(Guard, metrics=metrics)
@@ -104,7 +107,10 @@ async def _start(
     trail = AuditTrail(store, settings.home / "audit")
     stack.callback(trail.close)
     cursors = Cursors(await asyncio.to_thread(store.secret, CURSOR_KEY))
-    services = Services(store, reader, analyst, trail, cursors, metrics, normalise or _shipped_normaliser())
+    services = Services(
+        store, reader, analyst, trail, cursors, metrics, normalise or _shipped_normaliser(),
+        answers=AnswerShelf(), home=settings.home,
+    )  # fmt: skip
     for work in (trail.keep_flushing(), _keep_following(services)):
         stack.push_async_callback(_cancel, asyncio.create_task(work))
     return services
@@ -113,14 +119,21 @@ async def _start(
 async def _keep_following(services: Services) -> None:
     """Open each publication's snapshot soon after it appears, so that the former file is not held by an idle server."""
     await services.analyst.warm_up()
-    while True:
-        try:
-            found = await services.analyst.follow()
-            if found is not None:
-                services.metrics.published(found.seq, found.as_of.timestamp())
-        except CdpError as error:
-            logger.warning("the current publication cannot be opened: %s", error.message)
-        await asyncio.sleep(FOLLOW_SECONDS)
+    warmed, warming = -1, None
+    try:
+        while True:
+            try:
+                found = await services.analyst.follow()
+                if found is not None:
+                    services.metrics.published(found.seq, found.as_of.timestamp())
+                    if found.seq != warmed:
+                        warmed, warming = found.seq, asyncio.create_task(answers.keep_warm(services, found))
+            except CdpError as error:
+                logger.warning("the current publication cannot be opened: %s", error.message)
+            await asyncio.sleep(FOLLOW_SECONDS)
+    finally:
+        if warming is not None:
+            warming.cancel()
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

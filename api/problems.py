@@ -65,6 +65,20 @@ class ProfileGone(NotFoundError):
     title = "Profile gone"
 
 
+class PreconditionRequired(CdpError):
+    """A change that does not say which version it changes."""
+
+    status = 428
+    title = "Precondition required"
+
+
+class VersionMismatch(CdpError):
+    """What is to be changed is not as it was when the caller read it."""
+
+    status = 412
+    title = "Version does not match"
+
+
 class TooSlow(UnavailableError):
     """A question took longer than it may."""
 

@@ -100,6 +100,7 @@ _KEY = ApiKey()
 ProfilesReader = Annotated[Caller, Security(_KEY, scopes=["profiles:read"])]
 SegmentsReader = Annotated[Caller, Security(_KEY, scopes=["segments:read"])]
 JourneysReader = Annotated[Caller, Security(_KEY, scopes=["journeys:read"])]
+JourneysWriter = Annotated[Caller, Security(_KEY, scopes=["journeys:write"])]
 IdentityReader = Annotated[Caller, Security(_KEY, scopes=["identity:read"])]
 IdentityWriter = Annotated[Caller, Security(_KEY, scopes=["identity:write"])]
 # Who is behind a number is a list of people, as a segment is.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -12,6 +13,7 @@ from api.analysis import Analyst
 from api.auditing import AuditTrail
 from api.cursors import Cursors
 from api.metrics import Metrics
+from api.shelf import AnswerShelf
 from cdp.store.aio import AsyncReader
 from cdp.store.base import Store
 
@@ -30,6 +32,9 @@ class Services:
     cursors: Cursors
     metrics: Metrics
     normalise: Normaliser
+    answers: AnswerShelf
+    # The state home: where what people fill in is kept.
+    home: Path
 
 
 async def _services(request: Request) -> Services:

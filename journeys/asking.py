@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import Field
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cdp.store.base import Store
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class Side(Frozen, Generic[T]):
@@ -46,6 +47,17 @@ class Answer(Frozen, Generic[T]):
         """One side, or the two that are compared."""
         own = Side[T].model_construct(audience=self.audience, people=self.people, result=self.result)
         return (own,) if self.compare is None else (own, self.compare)
+
+    def turned(self, change: Callable[[Side[T]], U]) -> Answer[U]:
+        """The same answer with each side's result put another way."""
+        own, *others = (
+            Side[Any].model_construct(audience=side.audience, people=side.people, result=change(side))
+            for side in self.sides
+        )
+        return Answer[Any].model_construct(
+            as_of=self.as_of, audience=own.audience, people=own.people, result=own.result,
+            compare=others[0] if others else None,
+        )  # fmt: skip
 
 
 def ask(

@@ -14,8 +14,8 @@ import duckdb
 
 from cdp.errors import InputError
 from journeys import statistics
-from journeys.findings.uplift import LEAST_PEOPLE
-from journeys.measures import Effect, Frozen, Query
+from journeys.findings.uplift import LEAST_PEOPLE, is_everybody
+from journeys.measures import Effect, Frozen, Measure, Query
 from journeys.scope import Scope, checked_relation, naive
 
 # md5 is the same on every engine and version; its first eight digits are an even number between 0 and 2^32.
@@ -24,8 +24,14 @@ _DRAWN = "('0x' || md5($key || ':' || p.profile_id)[1:8])::ubigint / 4294967296.
 HOLDOUT = f"""
 select p.profile_id
 from {{relation}} as p
-where {_DRAWN}
+where ({_DRAWN}) = $held_out
 order by p.profile_id
+"""
+
+SIZES = f"""
+with {{people}}
+select count(*) filter ({_DRAWN}) as held_out, count(*) as people
+from people as p
 """
 
 # Who was known at the start and can buy under their own name: both do not depend on what the holdout was spared.
@@ -55,11 +61,12 @@ group by d.held_out
 
 
 class HoldoutResult(Frozen):
-    """Share that bought within `days` of `since`: everybody else minus the holdout."""
+    """How many are held out, and the share that bought within `days` of `since`: everybody else minus the holdout."""
 
     key: str
     share: float
-    since: datetime
+    held_out: Measure
+    since: datetime | None
     days: int
     basis: str
     effect: Effect | None
@@ -70,20 +77,39 @@ class HoldoutResult(Frozen):
 
 def draw(connection: duckdb.DuckDBPyConnection, relation: str, *, key: str, share: float) -> list[str]:
     """Profile ids of a relation that are held out under `key`: the same ones every time, independent between keys."""
-    values = _checked(key, share)
-    sql = HOLDOUT.replace("{relation}", checked_relation(relation))
+    sql, values = drawn(relation, key=key, share=share)
     return [row[0] for row in connection.execute(sql, values).fetchall()]
 
 
-def measure(
-    connection: duckdb.DuckDBPyConnection, scope: Scope, *, key: str, share: float, since: datetime, days: int = 90
-) -> HoldoutResult:
-    """What those who were not held out did more, from `since` on, within `days`.
+def drawn(relation: str, *, key: str, share: float, held_out: bool = True) -> tuple[str, dict[str, Any]]:
+    """SQL and values that select those of a relation who are held out under `key`, or those who are not."""
+    values = {**_checked(key, share), "held_out": held_out}
+    return HOLDOUT.replace("{relation}", checked_relation(relation)), values
 
-    InputError when the period is not over yet, and for people chosen by what is known today.
+
+def measure(
+    connection: duckdb.DuckDBPyConnection,
+    scope: Scope,
+    *,
+    key: str,
+    share: float,
+    since: datetime | None = None,
+    days: int = 90,
+) -> HoldoutResult:
+    """How many are held out, and with `since` what the others did more from then on, within `days`.
+
+    InputError when the period is not over yet, and for an effect on people chosen by what is known today.
     """
     values = _checked(key, share)
-    if scope.segment is not None:
+    sizes, size_query = scope.fetch(connection, SIZES, **values)
+    held = Measure(value=int(sizes[0]["held_out"]), n=int(sizes[0]["people"]), query="sizes")
+    if since is None:
+        return HoldoutResult(
+            key=key, share=share, held_out=held, since=None, days=days, basis="randomised", effect=None, sentence="",
+            reason="Say when what they are spared began, and the effect is measured from then on.",
+            queries={"sizes": size_query},
+        )  # fmt: skip
+    if not is_everybody(scope):
         raise InputError(
             "A holdout is measured among everybody: who is in a segment today may follow from the campaign."
         )
@@ -100,13 +126,14 @@ def measure(
     return HoldoutResult(
         key=key,
         share=share,
+        held_out=held,
         since=since,
         days=days,
         basis="randomised",
         effect=effect,
         sentence=_sentence(effect, days) if effect is not None and enough else "",
         reason=None if enough else f"Too few people were known by {since:%Y-%m-%d} to compare.",
-        queries={"holdout": query},
+        queries={"holdout": query, "sizes": size_query},
     )
 
 

@@ -34,12 +34,21 @@ class Measure(Frozen):
     query: str = ""
 
 
+# What a query was given, so that it can be run again as it stands; moments are ISO texts.
+Parameter = bool | int | float | str
+
+
 class Query(Frozen):
-    """The SQL behind numbers, as it ran, and the published models it read."""
+    """The SQL behind numbers, as it ran with its parameters, and the published models it read.
+
+    `statement` is the same with the values written in, so that it can be run on the snapshot as it stands; people who
+    were chosen are the table `audience`, made by the query of that name.
+    """
 
     models: tuple[str, ...]
     sql: str
-    parameters: dict[str, str]
+    parameters: dict[str, Parameter | list[Parameter]]
+    statement: str = ""
 
 
 class Effect(Frozen):

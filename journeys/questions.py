@@ -20,6 +20,7 @@ from journeys.behind import Condition
 from journeys.scope import Scope
 
 if TYPE_CHECKING:
+    from journeys.asking import Answer, Side
     from journeys.attribution.report import Attribution
     from journeys.funnels.conformance import Conformance
     from journeys.funnels.definition import Funnel, Paths
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from journeys.funnels.paths import PathsResult
     from journeys.funnels.transitions import Graph
     from journeys.map.content import JourneyMap
+    from journeys.map.measured import Measured
     from journeys.value.lifetime import LifetimeValue
 
 T = TypeVar("T")
@@ -131,17 +133,26 @@ def value(*, horizon_days: int) -> Question[LifetimeValue]:
     return Question("value", str(horizon_days), count)
 
 
-def journey_map(lang: str = "en", *, edits: Path | None = None) -> Question[JourneyMap]:
-    """The one-page map; `edits` is the file of interventions that people filled in."""
-    from journeys.funnels.names import Names
-    from journeys.map import model, nodes
+def composed(found: Answer[Measured], *, lang: str = "en", edits: Path | None = None) -> Answer[JourneyMap]:
+    """The maps of what was measured, in a language, with what people filled in for the interventions; quick."""
+    from journeys.map import model
 
-    def count(connection: duckdb.DuckDBPyConnection, scope: Scope) -> JourneyMap:
-        return model.measure(connection, scope, as_of=scope.until, lang=lang, edits=edits)
+    def drawn(side: Side[Measured]) -> JourneyMap:
+        page = model.compose(side.result, as_of=found.as_of, lang=lang, edits=edits)
+        return page.model_copy(update={"audience": side.audience})
+
+    return found.turned(drawn)
+
+
+def journey_map() -> Question[Measured]:
+    """The one-page map: what it is drawn from, to be put into words by `composed`."""
+    from journeys.feeling import tables
+    from journeys.funnels.names import Names
+    from journeys.map import measured, nodes
 
     def people(connection: duckdb.DuckDBPyConnection, scope: Scope, node: str) -> Behind:
-        sql, values = nodes.people_behind(scope, node)
+        sql, values = nodes.people_behind(scope, node, verdicts=tables.verdicts(connection))
         Names(connection).stage(str(values["stage"]))
         return behind.listed(connection, sql, values), behind.of_map(node)
 
-    return Question("map", lang, count, people)
+    return Question("map", "", measured.gather, people)

@@ -17,6 +17,7 @@ from cdp.errors import InputError
 from journeys.measures import Query
 
 _RELATION = re.compile(r'^(?:[A-Za-z_][A-Za-z0-9_]*|"[^"\0]+")(?:\.(?:[A-Za-z_][A-Za-z0-9_]*|"[^"\0]+")){0,2}$')
+_PARAMETER = re.compile(r"\$([a-z_]+)\b")
 _MODEL = re.compile(r"\bmarts\.([a-z_]+)")
 
 PEOPLE = """people as (
@@ -103,8 +104,29 @@ def traced(sql: str, parameters: dict[str, Any], relation: str = "marts.profiles
     return Query(
         models=tuple(sorted(models)),
         sql=sql,
-        parameters={key: str(value) for key, value in parameters.items()},
+        parameters={key: _plain(value) for key, value in parameters.items()},
+        statement=_PARAMETER.sub(
+            lambda found: _literal(parameters[found[1]]) if found[1] in parameters else found[0], sql
+        ),
     )
+
+
+def _plain(value: Any) -> Any:
+    """A bound value as JSON can carry it and the engine takes it again."""
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value if isinstance(value, bool | int | float) else str(value)
+
+
+def _literal(value: Any) -> str:
+    """A bound value as SQL."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_literal(each) for each in value)}]"
+    if value is None or isinstance(value, bool | int | float):
+        return "null" if value is None else str(value).lower()
+    if isinstance(value, datetime):
+        return f"timestamp '{naive(value).isoformat(sep=' ')}'"
+    return "'" + str(value).replace("'", "''") + "'"
 
 
 def naive(moment: datetime) -> datetime:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # What people fill in or replace, in the state home.
 PERSONAS = "personas.yaml"
 INTERVENTIONS = "interventions.yaml"
+# What was learnt and is learnt anew when it is gone.
+MODELS = "models"
 
 
 def stage_rules(run: RunContext) -> RuleChange | None:
@@ -53,6 +55,17 @@ def predictions(run: RunContext) -> PredictionReport:
         checked = "unchecked" if error is None else f"risk of lapsing off by {error:.3f} on average"
         step.detail = f"({checked}{'' if report.learnt else ', inputs unchanged'})"
     return report
+
+
+def feelings(run: RunContext) -> int:
+    """Read what unrated tickets say; the model of other languages is learnt from the rated ones and kept."""
+    from journeys.feeling import tables
+
+    with run.step("feelings") as step, run.engine.writer() as connection:
+        found = tables.write(connection, run.as_of, run.settings.home / MODELS)
+        step.rows = found.verdicts
+        step.detail = f"(verdicts from {found.texts:,} texts{'; only English is read' if found.reason else ''})"
+    return step.rows
 
 
 def check_derived(run: RunContext) -> list[TableReport]:
@@ -102,7 +115,8 @@ def actions(run: RunContext) -> int:
 
     with run.step("actions") as step, run.engine.writer() as connection:
         entries = catalogue.load(run.settings.home / INTERVENTIONS)
-        ranked = rank(search(connection, Scope(until=run.as_of)), entries)
+        found = rank(search(connection, Scope(until=run.as_of)), entries)
+        ranked = [one for one in found if one.status != "dropped"]
         library = {one.key: one for one in fitting(connection, load())[0]}
         documents = [one.segment.model_dump() for one in ranked if one.segment is not None]
         audiences, unreadable = readable(connection, documents, library=library)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from cdp.errors import InputError, NotFoundError
 from cdp.settings import Settings
@@ -13,15 +13,11 @@ from cdp.settings import Settings
 if TYPE_CHECKING:
     import duckdb
 
-    from journeys.findings.model import Findings
-    from journeys.interventions.model import Intervention
     from journeys.scope import Scope
     from segments.export import Exported
     from segments.preview import Preview
 
 PAGE = 10_000
-
-Language = Literal["en", "zh"]
 
 
 @contextmanager
@@ -43,23 +39,6 @@ def served(settings: Settings, segment: str | None = None) -> Iterator[tuple[duc
 
         connection.register("chosen_members", pa.table({"profile_id": pa.array(members, pa.string())}))
         yield connection, Scope(until=current.as_of, relation="chosen_members", segment=segment)
-
-
-def find_findings(settings: Settings, segment: str | None = None) -> Findings:
-    """What the data says about where customers defect, and what experiments proved."""
-    from journeys.findings.inflection import search
-
-    with served(settings, segment) as (connection, scope):
-        return search(connection, scope)
-
-
-def rank_interventions(settings: Settings, segment: str | None = None, *, lang: Language = "en") -> list[Intervention]:
-    """What to change first, by value for effort; what people filled in lives in `interventions.yaml` of the home."""
-    from journeys.interventions import catalogue
-    from journeys.interventions.ranking import rank
-
-    entries = catalogue.load(settings.home / "interventions.yaml")
-    return list(rank(find_findings(settings, segment), entries, lang))
 
 
 def preview_segment(settings: Settings, definition: Path) -> Preview:

@@ -161,13 +161,13 @@ def write_map(
     """Draw the one-page journey map of an audience, or of two below each other, from the served snapshot."""
     from journeys.audience import Audience as Everybody
     from journeys.map import export
-    from journeys.questions import journey_map
+    from journeys.questions import composed, journey_map
 
     ending = out.suffix.lower().removeprefix(".")
     chosen = export.require(file_format or _ENDINGS.get(ending, ending))
-    question = journey_map(lang, edits=settings.home / "interventions.yaml")
-    found = answer(settings, question, audience or Everybody(), compare)
-    maps = [side.result.model_copy(update={"audience": side.audience, "as_of": found.as_of}) for side in found.sides]
+    measured = answer(settings, journey_map(), audience or Everybody(), compare)
+    found = composed(measured, lang=lang, edits=settings.home / "interventions.yaml")
+    maps = [side.result for side in found.sides]
     export.write(maps[0], chosen, out, people=_command, compare=maps[1] if len(maps) > 1 else None)
     return WrittenMap(maps[0].headline.sentence, out)
 

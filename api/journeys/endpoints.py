@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
+from api.conditional import Version
 from api.journeys import schemas, service
 from api.journeys.schemas import (
     AudienceQuery,
@@ -39,6 +40,7 @@ from journeys.map.export import MEDIA_TYPES
 from journeys.value.lifetime import LifetimeValue
 
 KNOWN = responses(400, 401, 403, 404, 413, 422, 503)
+UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "You have this version."}}
 # A map is drawn from data: a browser that opens it fetches nothing, and runs nothing but the page's own script.
 DRAWN_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; sandbox allow-scripts"
@@ -52,19 +54,18 @@ PerUnit = Annotated[Unit, Query(description="Moves of stages are always those of
 
 
 def router() -> APIRouter:
-    """The routes of this feature, with a shelf of answers of their own."""
+    """The routes of this feature."""
     routes = APIRouter(prefix="/v1/journeys", tags=["journeys"], responses=KNOWN)
-    shelf = service.AnswerShelf()
-    _add_map(routes, shelf)
-    _add_funnels(routes, shelf)
-    _add_flows(routes, shelf)
-    _add_value(routes, shelf)
+    _add_map(routes)
+    _add_funnels(routes)
+    _add_flows(routes)
+    _add_value(routes)
     _add_people_of_bodies(routes)
     _add_people_of_nodes(routes)
     return routes
 
 
-def _add_map(routes: APIRouter, shelf: service.AnswerShelf) -> None:
+def _add_map(routes: APIRouter) -> None:
     async def get_map(
         *,
         services: ServicesDependency,
@@ -73,38 +74,49 @@ def _add_map(routes: APIRouter, shelf: service.AnswerShelf) -> None:
         compare: CompareQuery = None,
         file_format: FormatChoice = MapFormat.JSON,
         lang: LanguageChoice = Language.EN,
+        if_none_match: Version = None,
     ) -> Response:
         """The one-page journey map: stages, people, moves, time, feelings, touchpoints, where people get stuck.
 
         With `compare` two of them, below each other. In JSON every number has its key, value, n, interval, models and
         the name of the query in `queries` that it came from.
         """
-        chosen, written = audience.chosen(), file_format.value
-        content = await service.journey_map(services, shelf, chosen, compare, file_format=written, lang=lang.value)
-        headers = {"Content-Security-Policy": POLICIES[file_format]} if file_format in POLICIES else {}
-        return Response(content, media_type=MEDIA_TYPES[file_format.value], headers=headers)
+        answer = await service.journey_map(
+            services,
+            audience.chosen(),
+            compare,
+            file_format=file_format.value,
+            lang=lang.value,
+            if_none_match=if_none_match,
+        )
+        if file_format in POLICIES:
+            answer.headers["Content-Security-Policy"] = POLICIES[file_format]
+        return answer
 
     described: dict[str, Any] = {MEDIA_TYPES[each.value].partition(";")[0]: {} for each in MapFormat}
     content: dict[str, Any] = {**described, "application/json": {"schema": {"type": "object"}}}
     routes.add_api_route(
-        "/map", get_map, response_class=Response, responses={200: {"description": "The map.", "content": content}}
+        "/map",
+        get_map,
+        response_class=Response,
+        responses={200: {"description": "The map.", "content": content}, **UNCHANGED},
     )
 
 
-def _add_funnels(routes: APIRouter, shelf: service.AnswerShelf) -> None:
+def _add_funnels(routes: APIRouter) -> None:
     async def post_funnel(services: ServicesDependency, caller: JourneysReader, body: schemas.FunnelBody) -> Response:
         """How many get how far through steps, where they drop off, how long it takes."""
-        return await _answered(services, shelf, questions.funnel(body), body)
+        return await service.answer(services, questions.funnel(body), *body.whom)
 
     async def post_paths(services: ServicesDependency, caller: JourneysReader, body: schemas.PathsBody) -> Response:
         """What people do after, before or between two moments."""
-        return await _answered(services, shelf, questions.paths(body), body)
+        return await service.answer(services, questions.paths(body), *body.whom)
 
     _add(routes, "/funnel", post_funnel, Answer[FunnelResult], method="POST")
     _add(routes, "/paths", post_paths, Answer[PathsResult], method="POST")
 
 
-def _add_flows(routes: APIRouter, shelf: service.AnswerShelf) -> None:
+def _add_flows(routes: APIRouter) -> None:
     async def get_transitions(
         *,
         services: ServicesDependency,
@@ -113,27 +125,30 @@ def _add_flows(routes: APIRouter, shelf: service.AnswerShelf) -> None:
         compare: CompareQuery = None,
         of: Of = "stage",
         unit: PerUnit = "profile",
+        if_none_match: Version = None,
     ) -> Response:
         """Which way people go from each stage or touchpoint, with back edges and loops."""
         asked = schemas.Asked(audience=audience, compare=compare)
-        return await _answered(services, shelf, questions.transitions(graphs.parse(of, unit)), asked)
+        return await service.answer(services, questions.transitions(graphs.parse(of, unit)), *asked.whom, if_none_match)
 
     async def get_happy_path(
+        *,
         services: ServicesDependency,
         caller: JourneysReader,
         audience: AudienceQuery,
         compare: CompareQuery = None,
         planned: Planned = None,
+        if_none_match: Version = None,
     ) -> Response:
         """The planned path against the real ones: who walks it, and how the others deviate."""
         asked = schemas.Asked(audience=audience, compare=compare)
-        return await _answered(services, shelf, questions.happy_path(_stages(planned)), asked)
+        return await service.answer(services, questions.happy_path(_stages(planned)), *asked.whom, if_none_match)
 
     _add(routes, "/transitions", get_transitions, Answer[Graph])
     _add(routes, "/happy-path", get_happy_path, Answer[Conformance])
 
 
-def _add_value(routes: APIRouter, shelf: service.AnswerShelf) -> None:
+def _add_value(routes: APIRouter) -> None:
     async def post_attribution(
         services: ServicesDependency, caller: JourneysReader, body: schemas.AttributionBody
     ) -> Response:
@@ -141,18 +156,20 @@ def _add_value(routes: APIRouter, shelf: service.AnswerShelf) -> None:
         question = questions.attribution(
             days=body.window_days, half_life=body.half_life_days, models=body.models or None
         )
-        return await _answered(services, shelf, question, body)
+        return await service.answer(services, question, *body.whom)
 
     async def get_value(
+        *,
         services: ServicesDependency,
         caller: JourneysReader,
         audience: AudienceQuery,
         compare: CompareQuery = None,
         horizon_days: Days = 365,
+        if_none_match: Version = None,
     ) -> Response:
         """What customers are expected to buy within the horizon, with intervals."""
         asked = schemas.Asked(audience=audience, compare=compare)
-        return await _answered(services, shelf, questions.value(horizon_days=horizon_days), asked)
+        return await service.answer(services, questions.value(horizon_days=horizon_days), *asked.whom, if_none_match)
 
     _add(routes, "/attribution", post_attribution, Answer[Attribution], method="POST")
     _add(routes, "/value", get_value, Answer[LifetimeValue])
@@ -242,18 +259,13 @@ class _PeopleAsked(schemas.Asked, schemas.PeopleOf):
 
 def _add(routes: APIRouter, path: str, endpoint: Any, answer: type[Any], *, method: str = "GET") -> None:
     described: dict[int | str, dict[str, Any]] = {200: {"model": answer, "description": "The answer."}}
+    if method == "GET":
+        described |= UNCHANGED
     routes.add_api_route(path, endpoint, methods=[method], response_class=Response, responses=described)
 
 
 def _add_page(routes: APIRouter, path: str, endpoint: Any, *, method: str = "GET") -> None:
     routes.add_api_route(path, endpoint, methods=[method], response_model=schemas.PeoplePage)
-
-
-async def _answered(
-    services: ServicesDependency, shelf: service.AnswerShelf, question: questions.Question[Any], asked: schemas.Asked
-) -> Response:
-    content = await service.answer(services, shelf, question, asked.audience.chosen(), asked.compare)
-    return Response(content, media_type="application/json")
 
 
 async def _listed(

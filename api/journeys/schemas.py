@@ -74,6 +74,11 @@ class Asked(BaseModel):
     audience: AudienceChoice = AudienceChoice()
     compare: CompareText = None
 
+    @property
+    def whom(self) -> tuple[Audience, str | None]:
+        """The audience, and what to compare it with."""
+        return self.audience.chosen(), self.compare
+
 
 class FunnelBody(Funnel, Asked):
     """A funnel of an audience."""

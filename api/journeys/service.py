@@ -1,16 +1,20 @@
-"""Answers about journeys: asked of the published snapshot once per publication, question and audience, and kept."""
+"""Answers about journeys over the wire: as JSON, drawn, or as the people behind a number."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
-from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Hashable
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import duckdb
+from fastapi.responses import Response
 
+from api.answers import SECONDS, found, state
+from api.conditional import headers, matches, unchanged, weak_tag
 from api.paging import begin
 from api.security import Caller
 from api.services import Services
@@ -23,50 +27,58 @@ if TYPE_CHECKING:
     from journeys.map.content import JourneyMap
     from journeys.questions import Question
 
-T = TypeVar("T")
-SECONDS = 120.0
-
-
-class AnswerShelf:
-    """The answers asked for last, and those being worked out. A publication never changes, nor do its answers."""
-
-    def __init__(self, size: int = 32) -> None:
-        self._size = size
-        self._answers: OrderedDict[Hashable, asyncio.Task[Any]] = OrderedDict()
-
-    async def get(self, key: Hashable, build: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """The answer under `key`, worked out once however many ask meanwhile; a failed one is tried again next time."""
-        task = self._answers.get(key)
-        if task is None:
-            task = self._answers[key] = asyncio.create_task(build())
-            while len(self._answers) > self._size:
-                self._answers.popitem(last=False)
-        self._answers.move_to_end(key)
-        try:
-            found: T = await asyncio.shield(task)
-        except Exception:
-            if self._answers.get(key) is task:
-                del self._answers[key]
-            raise
-        return found
+# What people filled in, in the state home.
+INTERVENTIONS = "interventions.yaml"
 
 
 async def answer(
-    services: Services, shelf: AnswerShelf, question: Question[Any], audience: Audience, compare: str | None
-) -> bytes:
-    """The answer as JSON. NotFoundError for an unknown segment, persona or channel, InputError for a senseless one."""
-    found = await _found(services, shelf, question, audience, compare)
-    return await asyncio.to_thread(_json, found)
+    services: Services,
+    question: Question[Any],
+    audience: Audience,
+    compare: str | None,
+    if_none_match: str | None = None,
+    *,
+    document: Callable[[Answer[Any]], dict[str, Any]] | None = None,
+) -> Response:
+    """The answer as JSON, or as the `document` that is made of it; 304 to somebody who has it already."""
+    whom = await state(services, audience, compare)
+    tag = weak_tag(question.name, question.asked, *whom.key)
+    if matches(if_none_match, tag):
+        return unchanged(tag)
+    result = await found(services, question, whom)
+    content = await asyncio.to_thread(lambda: _json(document(result) if document else result.to_json()))
+    return Response(content, media_type="application/json", headers=headers(tag))
 
 
 async def journey_map(
-    services: Services, shelf: AnswerShelf, audience: Audience, compare: str | None, *, file_format: str, lang: str
-) -> bytes:
-    """The map, or two below each other, in a format of `journeys.map.export`."""
-    from journeys import questions
+    services: Services,
+    audience: Audience,
+    compare: str | None,
+    *,
+    file_format: str,
+    lang: str,
+    if_none_match: str | None = None,
+) -> Response:
+    """The map, or two below each other, in a format of `journeys.map.export`; 304 to somebody who has it already.
 
-    found = await _found(services, shelf, questions.journey_map(lang), audience, compare)
-    return await asyncio.to_thread(_drawn, found, file_format)
+    It follows from the publication and from what people filled in for the interventions.
+    """
+    from journeys import questions
+    from journeys.map.export import MEDIA_TYPES
+
+    whom = await state(services, audience, compare)
+    edits = services.home / INTERVENTIONS
+    filled_in = await asyncio.to_thread(fingerprint, edits)
+    tag = weak_tag("map", file_format, lang, filled_in, *whom.key)
+    if matches(if_none_match, tag):
+        return unchanged(tag)
+    measured = await found(services, questions.journey_map(), whom)
+
+    def drawn() -> bytes:
+        return _drawn(questions.composed(measured, lang=lang, edits=edits), file_format)
+
+    content = await asyncio.to_thread(drawn)
+    return Response(content, media_type=MEDIA_TYPES[file_format], headers=headers(tag))
 
 
 async def people(
@@ -109,28 +121,19 @@ async def people(
     }  # fmt: skip
 
 
-async def _found(
-    services: Services, shelf: AnswerShelf, question: Question[T], audience: Audience, compare: str | None
-) -> Answer[T]:
-    publication = await services.analyst.publication()
-
-    def asked(connection: duckdb.DuckDBPyConnection) -> Answer[T]:
-        from journeys.asking import ask
-
-        return ask(connection, question.count, audience, as_of=publication.as_of, store=services.store, compare=compare)
-
-    key = (publication.seq, question.name, question.asked, audience.model_dump_json(), compare)
-    return await shelf.get(key, lambda: services.analyst.ask(publication, asked, seconds=SECONDS))
+def fingerprint(edits: Path) -> str:
+    """Tells one state of what people filled in from another."""
+    return hashlib.sha256(edits.read_bytes()).hexdigest() if edits.exists() else ""
 
 
-def _json(found: Answer[Any]) -> bytes:
-    return json.dumps(found.to_json(), ensure_ascii=False).encode()
+def _json(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, ensure_ascii=False).encode()
 
 
-def _drawn(found: Answer[JourneyMap], file_format: str) -> bytes:
+def _drawn(answer: Answer[JourneyMap], file_format: str) -> bytes:
     from journeys.map import export
 
-    maps = [side.result.model_copy(update={"audience": side.audience, "as_of": found.as_of}) for side in found.sides]
+    maps = [side.result for side in answer.sides]
     try:
         return export.to_bytes(maps[0], file_format, people=_address, compare=maps[1] if len(maps) > 1 else None)
     except ConfigurationError as error:

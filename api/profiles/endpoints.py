@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
+from api import conditional
+from api.conditional import Version
 from api.paging import Cursor, Page
 from api.problems import responses
 from api.profiles import service
@@ -17,7 +19,6 @@ from api.services import ServicesDependency
 JSON = "application/json"
 KNOWN = responses(301, 401, 403, 404, 410, 422, 503)
 Limit = Annotated[int, Query(ge=1, le=500, description="Rows on a page.")]
-Version = Annotated[str | None, Header(description="ETag of the version you have; 304 when it is still that one.")]
 
 
 async def get_profile(
@@ -29,10 +30,9 @@ async def get_profile(
     """
     body = await service.document(services, caller, str(profile_id))
     tag = service.etag(body)
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization, X-API-Key"}
-    if service.matches(if_none_match, tag):
-        return Response(status_code=304, headers=headers)
-    return Response(body, media_type=JSON, headers=headers)
+    if conditional.matches(if_none_match, tag):
+        return conditional.unchanged(tag)
+    return Response(body, media_type=JSON, headers=conditional.headers(tag))
 
 
 async def lookup(services: ServicesDependency, caller: ProfilesReader, sought: Lookup) -> Response:

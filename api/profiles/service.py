@@ -85,14 +85,6 @@ def etag(body: bytes) -> str:
     return f'"{sha256(body).hexdigest()[:32]}"'
 
 
-def matches(if_none_match: str | None, tag: str) -> bool:
-    """Whether the caller already has this version (RFC 9110, weak comparison)."""
-    if if_none_match is None:
-        return False
-    known = {part.strip().removeprefix("W/") for part in if_none_match.split(",")}
-    return tag in known or "*" in known
-
-
 async def identifiers(
     services: Services, caller: Caller, profile_id: str, cursor: str | None, limit: int
 ) -> dict[str, Any]:

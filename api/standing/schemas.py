@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
-
-SegmentChoice = Annotated[str | None, Query(max_length=200, description="Only people of this segment, by key.")]
 
 
 class Open(BaseModel):

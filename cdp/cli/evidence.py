@@ -1,40 +1,44 @@
-"""Commands about where journeys break, what touchpoints and experiments do, and how people feel."""
+"""Commands about what the data shows and what to do: breaks, touchpoints, experiments, feeling, findings, actions."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from cdp.cli import journey_options as options
+from cdp.cli import journey_tables as tables
 from cdp.cli.data import Json
+from cdp.cli.journeys import ask
 from cdp.cli.output import emit_json, say, table
 from cdp.cli.state import load_settings
 from cdp.errors import InputError
 
 if TYPE_CHECKING:
+    from journeys.asking import Answer
     from journeys.measures import Effect, Measure
-
-SEGMENT = typer.Option(None, "--segment", help="Only people of this segment.")
+    from journeys.questions import Question
 
 
 def register(journey: typer.Typer) -> None:
     """Add this module's commands to `cdp journey`."""
     for name, command in (
         ("breaks", breaks), ("touchpoints", touchpoints), ("experiments", experiments), ("holdout", holdout),
-        ("feeling", feeling), ("plan", plan),
+        ("feeling", feeling), ("findings", findings), ("interventions", interventions), ("plan", plan),
     ):  # fmt: skip
         journey.command(name)(command)
 
 
-def breaks(segment_key: str | None = SEGMENT, as_json: bool = Json) -> None:
+@options.about()
+def breaks(*, asked: options.Asked, as_json: bool = Json) -> None:
     """Where the path loses people: drop-off per stage and step, bottlenecks, acquisition, loops."""
-    from pipelines.evidence import find_breaks
+    from journeys import evidence
 
-    found = find_breaks(load_settings(), segment_key)
-    if as_json:
-        emit_json(found.to_json())
-        return
+    tell(evidence.breaks(), asked, as_json, _show_breaks)
+
+
+def _show_breaks(found: Any) -> None:
     rows = [(d.stage, f"{d.reached.value:,.0f}", _share(d.stopped), f"{d.days}") for d in found.drop_off]
     table(("stage", "people", "got no further", "within days"), rows)
     worst = sorted(found.steps, key=lambda step: step.stopped.value or 0.0, reverse=True)[:10]
@@ -51,102 +55,185 @@ def breaks(segment_key: str | None = SEGMENT, as_json: bool = Json) -> None:
     table(("source", "first channel", "newcomers", "got nowhere"), stuck)
 
 
+@options.about()
 def touchpoints(
-    segment_key: str | None = SEGMENT,
+    *,
+    asked: options.Asked,
     window: int = typer.Option(30, "--window", help="Days in which a stay must go forward after the touchpoint."),
     as_json: bool = Json,
 ) -> None:
     """What each type of touchpoint does: reach, place, cost, conversion with it and at the same time without it."""
-    from pipelines.evidence import measure_touchpoints
+    from journeys import evidence
+    from journeys.touchpoints import costs
 
-    found = measure_touchpoints(load_settings(), segment_key, days=window)
-    if as_json:
-        emit_json(found.to_json())
-        return
+    question = evidence.touchpoints(days=window, costs=load_settings().home / costs.FILE)
+    tell(question, asked, as_json, _show_touchpoints)
+
+
+def _show_touchpoints(found: Any) -> None:
+    table(
+        ("touchpoint", "people", "of people", "of journeys", "place", "cost"),
+        [
+            (
+                kind.type, f"{kind.reach.value * kind.reach.n:,.0f}" if kind.reach.value is not None else "–",
+                _share(kind.reach), _share(kind.journeys),
+                "–" if kind.position.value is None else f"{kind.position.value:g}",
+                f"{kind.cost.total:,.2f} {kind.cost.currency}" if kind.cost else "–",
+            )
+            for kind in found.types
+        ],
+    )  # fmt: skip
     rows = [
-        (kind.type, cell.stage, _share(kind.reach), _share(cell.conversion), _effect(cell.difference))
+        (
+            kind.type, cell.stage, _share(cell.conversion), _effect(cell.difference),
+            f"{cell.difference.n_exposed:,} / {cell.difference.n_compared:,}",
+        )
         for kind in found.types
         for cell in kind.stages
         if cell.difference is not None
-    ]
-    table(("touchpoint", "stage", "reach", "go forward", "than without it"), rows)
+    ]  # fmt: skip
+    say()
+    table(("touchpoint", "stage", f"go forward in {found.window_days} d", "than without it", "n with / without"), rows)
 
 
+@options.about()
 def experiments(
-    segment_key: str | None = SEGMENT,
+    *,
+    asked: options.Asked,
     by: str | None = typer.Option(None, "--by", help="stage, first_channel, customer or quarter, at assignment."),
     as_json: bool = Json,
 ) -> None:
     """Uplift of randomised experiments, with intervals."""
-    from pipelines.evidence import measure_experiments
+    from journeys import evidence
 
-    found = measure_experiments(load_settings(), segment_key, by=by)
-    if as_json:
-        emit_json(found.to_json())
-        return
-    for result in found.results:
-        part = f"{result.details['part']}: " if by else ""
-        say(f"{part}{result.sentence or result.reason}  [{result.basis}]")
-    if found.note:
-        say(found.note)
+    def show(found: Any) -> None:
+        for result in found.results:
+            part = f"{result.details['part']}: " if by else ""
+            say(f"{part}{result.sentence or result.reason}  [{result.basis}]")
+        if found.note:
+            say(found.note)
+
+    tell(evidence.experiments(by=by), asked, as_json, show)
 
 
+@options.about(people=True)
 def holdout(
+    *,
+    asked: options.Asked,
     key: str = typer.Argument(..., help="The holdout's key, as in the segment condition sample('KEY', 5%)."),
     share: float = typer.Option(..., "--share", help="Percent of people who are held out."),
-    since: str = typer.Option(..., "--since", help="When what they are spared began, as 2025-03-01."),
+    since: str | None = typer.Option(None, "--since", help="When what they are spared began, as 2025-03-01."),
     days: int = typer.Option(90, "--days", help="Days in which purchases count."),
     as_json: bool = Json,
 ) -> None:
-    """What people who were not held out bought more."""
-    from pipelines.evidence import measure_holdout
+    """Draw a holdout (--node held_out --segment-out FILE), or say what people who were not held out bought more."""
+    from journeys import evidence
 
-    found = measure_holdout(load_settings(), key, share=share / 100, since=_moment(since), days=days)
-    if as_json:
-        emit_json(found.to_json())
-        return
-    say(found.sentence or found.reason or "")
+    def show(found: Any) -> None:
+        say(f"{found.held_out.value:,.0f} of {found.held_out.n:,} people are held out")
+        say(found.sentence or found.reason or "")
+
+    began = _moment(since) if since else None
+    tell(evidence.holdout(key=key, percent=share, since=began, days=days), asked, as_json, show)
 
 
-def feeling(segment_key: str | None = SEGMENT, as_json: bool = Json) -> None:
+@options.about()
+def feeling(*, asked: options.Asked, as_json: bool = Json) -> None:
     """How people feel in each stage, from ratings first and text second, and how much of it is backed by data."""
-    from pipelines.evidence import measure_feeling
+    from journeys import evidence
 
-    found = measure_feeling(load_settings(), segment_key)
-    if as_json:
-        emit_json(found.to_json())
-        return
+    tell(evidence.feeling(), asked, as_json, _show_feeling)
+
+
+def _show_feeling(found: Any) -> None:
     rows = [
         (
-            c.stage, "–" if c.score.value is None else f"{c.score.value:+.2f}", c.score.n, c.rated, c.from_text,
-            c.no_verdict, "–" if c.backed is None else f"{c.backed:.0%}",
+            c.stage, _share(c.good), "–" if c.score.value is None else f"{c.score.value:+.2f}", c.score.n, c.rated,
+            c.from_text, c.no_verdict, "–" if c.backed is None else f"{c.backed:.0%}",
         )
         for c in found.cells
     ]  # fmt: skip
-    table(("stage", "score", "n", "rated", "from text", "no verdict", "backed"), rows)
+    table(("stage", "good", "score", "n", "rated", "from text", "no verdict", "backed"), rows)
     speaks = ", ".join(found.model.speaks) or found.model.reason or "no language surely enough"
     say(f"beside English, texts are read in: {speaks}")
 
 
+@options.about()
+def findings(*, asked: options.Asked, as_json: bool = Json) -> None:
+    """After what customers defect, and what experiments proved; with intervals and correction for many tests."""
+    from journeys import evidence
+
+    def show(found: Any) -> None:
+        for finding in found.findings:
+            say(f"{finding.sentence}  [{finding.basis}]")
+        if not found.findings:
+            say(f"Nothing passed: {found.tested} hypotheses were tested.")
+
+    tell(evidence.findings(), asked, as_json, show)
+
+
+@options.about()
+def interventions(
+    *, asked: options.Asked, lang: str = typer.Option("en", "--lang", help="en or zh."), as_json: bool = Json
+) -> None:
+    """What to change first, for how many people, and what it is worth at most."""
+    from journeys import evidence
+    from pipelines.journeys import answer
+
+    settings = load_settings()
+    found = evidence.ranked(
+        answer(settings, evidence.findings(), asked.audience, asked.compare),
+        lang=lang,
+        edits=settings.home / "interventions.yaml",
+    )
+    if as_json:
+        emit_json(evidence.flat(found))
+        return
+    for side in tables.sides(found):
+        table(
+            ("key", "what to change", "stage", "people", "at stake", "basis", "status"),
+            [
+                (i.key, i.title, i.stage, i.people, _stake(i.worth), i.basis, i.status)
+                for i in side.result.interventions
+            ],
+        )
+
+
 def plan(
-    key: str = typer.Argument(..., help="The intervention's key; `cdp journey interventions --json` shows them."),
+    *,
+    key: str = typer.Argument(..., help="The intervention's key; `cdp journey interventions` shows them."),
     investment: str | None = typer.Option(None, help="What it takes, in your words."),
     difficulty: int | None = typer.Option(None, help="1 easy, 2, 3 hard."),
     period_days: int | None = typer.Option(None, "--period-days", help="Days until it works."),
+    status: str | None = typer.Option(None, help="open, planned, running, done or dropped."),
     as_json: bool = Json,
 ) -> None:
     """Fill in what an intervention takes; it is kept and changes the order."""
     from pipelines.evidence import edit_intervention
 
-    given = {"investment": investment, "difficulty": difficulty, "period_days": period_days}
+    given = {"investment": investment, "difficulty": difficulty, "period_days": period_days, "status": status}
     changes = {name: value for name, value in given.items() if value is not None}
     if not changes:
-        raise InputError("Nothing to keep: give --investment, --difficulty or --period-days.")
+        raise InputError("Nothing to keep: give --investment, --difficulty, --period-days or --status.")
     entry = edit_intervention(load_settings(), key, changes)
     if as_json:
         emit_json(entry.to_json())
         return
-    say(f"{entry.key}: investment {entry.investment}, difficulty {entry.difficulty}, period {entry.period_days} days")
+    say(
+        f"{entry.key}: investment {entry.investment}, difficulty {entry.difficulty}, period {entry.period_days} days, "
+        f"{entry.status}"
+    )
+
+
+def tell(question: Question[Any], asked: options.Asked, as_json: bool, show: Any) -> None:
+    """Ask and tell: one flat document, or each side in tables."""
+    from journeys.evidence import flat
+
+    def both(found: Answer[Any]) -> None:
+        for side in tables.sides(found):
+            show(side.result)
+
+    ask(question, asked, as_json, both, flat)
 
 
 def _moment(text: str) -> datetime:
@@ -159,6 +246,12 @@ def _moment(text: str) -> datetime:
 
 def _share(measure: Measure) -> str:
     return "–" if measure.value is None else f"{100 * measure.value:.0f} %"
+
+
+def _stake(worth: Measure) -> str:
+    if worth.value is None:
+        return "not measured"
+    return f"up to {worth.value:,.0f} ({worth.low or 0:,.0f} to {worth.high or 0:,.0f})"
 
 
 def _effect(effect: Effect | None) -> str:

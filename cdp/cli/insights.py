@@ -78,34 +78,3 @@ def segment_export(
         emit_json(asdict(written))
         return
     say(f"{written.rows:,} people written to {written.path}; {written.held_back:,} held back for want of consent.")
-
-
-@journey.command("findings")
-def journey_findings(
-    segment_key: str | None = typer.Option(None, "--segment", help="Only people of this segment."),
-    as_json: bool = Json,
-) -> None:
-    """After what customers defect, and what experiments proved; with intervals and correction for many tests."""
-    from pipelines.insights import find_findings
-
-    found = find_findings(load_settings(), segment_key)
-    if as_json:
-        emit_json(found.to_json())
-        return
-    for finding in found.findings:
-        say(f"{finding.sentence}  [{finding.basis}]")
-
-
-@journey.command("interventions")
-def journey_interventions(
-    segment_key: str | None = typer.Option(None, "--segment", help="Only people of this segment."),
-    as_json: bool = Json,
-) -> None:
-    """What to change first, for how many people, and what it is worth at most."""
-    from pipelines.insights import rank_interventions
-
-    ranked = rank_interventions(load_settings(), segment_key)
-    if as_json:
-        emit_json({"interventions": [one.model_dump(mode="json") for one in ranked]})
-        return
-    table(("what to change", "stage", "people", "basis"), [(i.title, i.stage, i.people, i.basis) for i in ranked])

@@ -17,7 +17,7 @@ _ARROWS = {"forward": "→", "back": "←", "same": "↻", "lapse": "⇣", "rest
 
 def funnel(found: Answer[Any]) -> None:
     """Steps with conversion, drop-off and time; the same by group."""
-    for side in _sides(found):
+    for side in sides(found):
         result = side.result
         _steps(result.steps)
         struck = f"; {_count(result.excluded)} excluded" if result.excluded.value else ""
@@ -48,7 +48,7 @@ def _steps(steps: tuple[Any, ...]) -> None:
 
 def paths(found: Answer[Any]) -> None:
     """The most travelled paths."""
-    for side in _sides(found):
+    for side in sides(found):
         result = side.result
         say(f"{_count(result.anchored)} units have the anchor")
         backward = any(flow.position < 0 for flow in result.flows)
@@ -69,7 +69,7 @@ def _path(path: Any, backward: bool) -> str:
 
 def transitions(found: Answer[Any], limit: int) -> None:
     """The most travelled transitions, and the loops."""
-    for side in _sides(found):
+    for side in sides(found):
         table(
             ("from", "", "to", "moves", "of moves from there", "node"),
             [
@@ -92,7 +92,7 @@ def transitions(found: Answer[Any], limit: int) -> None:
 
 def happy_path(found: Answer[Any]) -> None:
     """Planned, actual, deviation."""
-    for side in _sides(found):
+    for side in sides(found):
         result = side.result
         say(f"planned: {' > '.join(result.planned)}")
         say(f"walked whole: {_interval(result.happy)}; on it so far or whole: {_interval(result.begun)}")
@@ -115,7 +115,7 @@ def happy_path(found: Answer[Any]) -> None:
 
 def attribution(found: Answer[Any]) -> None:
     """Conversions and revenue by channel and model."""
-    for side in _sides(found):
+    for side in sides(found):
         result = side.result
         for name, total in (("conversions", result.conversions), ("value", result.value)):
             say(f"{'purchases' if name == 'conversions' else 'revenue'} by channel, of {_count(total)} in all")
@@ -135,7 +135,7 @@ def attribution(found: Answer[Any]) -> None:
 
 def value(found: Answer[Any]) -> None:
     """What customers are expected to buy."""
-    for side in _sides(found):
+    for side in sides(found):
         result = side.result
         table(
             ("", "expected", "95 % interval", "n"),
@@ -151,7 +151,7 @@ def value(found: Answer[Any]) -> None:
         )
 
 
-def _sides(found: Answer[Any]) -> Any:
+def sides(found: Answer[Any]) -> Any:
     """Each side, announced when there are two or it is not everybody."""
     for number, side in enumerate(found.sides):
         if number:

@@ -57,7 +57,7 @@ def journey_map(
         else:
             say(f"{found.title}\n{found.path}")
     if asked.people is not None:
-        _write_people(question(lang), asked, as_json=as_json and out is None)
+        write_people(question(), asked, as_json=as_json and out is None)
 
 
 @options.about(people=True)
@@ -91,7 +91,7 @@ def funnel(
         "breakdown": options.breakdown(by, at),
     }
     asked_for = parse_funnel(_definition(definition, given=bool(step)) or content)
-    _run(questions.funnel(asked_for), asked, as_json, tables.funnel)
+    ask(questions.funnel(asked_for), asked, as_json, tables.funnel)
 
 
 @options.about(people=True)
@@ -124,7 +124,7 @@ def paths(
         "unit": unit,
         "limit": limit,
     }
-    _run(questions.paths(parse_paths(content)), asked, as_json, tables.paths)
+    ask(questions.paths(parse_paths(content)), asked, as_json, tables.paths)
 
 
 @options.about(people=True)
@@ -140,7 +140,7 @@ def transitions(
     from journeys import questions
     from journeys.funnels.graphs import parse
 
-    _run(questions.transitions(parse(of, unit)), asked, as_json, lambda found: tables.transitions(found, limit))
+    ask(questions.transitions(parse(of, unit)), asked, as_json, lambda found: tables.transitions(found, limit))
 
 
 @options.about(people=True)
@@ -155,7 +155,7 @@ def happy_path(
     from journeys import questions
 
     plan = tuple(stage.strip() for stage in planned.split(",")) if planned else None
-    _run(questions.happy_path(plan, limit), asked, as_json, tables.happy_path)
+    ask(questions.happy_path(plan, limit), asked, as_json, tables.happy_path)
 
 
 @options.about()
@@ -175,7 +175,7 @@ def attribution(
 
     half = duration(half_life).total_seconds() / 86_400
     question = questions.attribution(days=days(duration(window)), half_life=half, models=tuple(model) or None)
-    _run(question, asked, as_json, tables.attribution)
+    ask(question, asked, as_json, tables.attribution)
 
 
 @options.about()
@@ -189,24 +189,31 @@ def value(
     from journeys import questions
     from journeys.period import days, duration
 
-    _run(questions.value(horizon_days=days(duration(horizon))), asked, as_json, tables.value)
+    ask(questions.value(horizon_days=days(duration(horizon))), asked, as_json, tables.value)
 
 
-def _run(question: Question[Any], asked: options.Asked, as_json: bool, show: Callable[[Answer[Any]], None]) -> None:
-    """Answer the question, or write the people behind one of its numbers."""
+def ask(
+    question: Question[Any],
+    asked: options.Asked,
+    as_json: bool,
+    show: Callable[[Answer[Any]], None],
+    document: Callable[[Answer[Any]], dict[str, Any]] | None = None,
+) -> None:
+    """Answer the question, or write the people behind one of its numbers. `document` is how it looks as JSON."""
     from pipelines.journeys import answer
 
     if asked.people is not None:
-        _write_people(question, asked, as_json=as_json)
+        write_people(question, asked, as_json=as_json)
         return
     found = answer(load_settings(), question, asked.audience, asked.compare)
     if as_json:
-        emit_json(found.to_json())
+        emit_json(document(found) if document else found.to_json())
         return
     show(found)
 
 
-def _write_people(question: Question[Any], asked: options.Asked, *, as_json: bool) -> None:
+def write_people(question: Question[Any], asked: options.Asked, *, as_json: bool) -> None:
+    """Write the people behind `--node` to `--segment-out`."""
     from pipelines.journeys import write_segment
 
     if asked.people is None:

@@ -6,11 +6,11 @@ from typing import Any
 
 import typer
 
+from cdp.cli import journey_options as options
 from cdp.cli.data import Json
+from cdp.cli.evidence import tell
 from cdp.cli.output import emit_json, say, table
 from cdp.cli.state import load_settings
-
-Segment = typer.Option(None, "--segment", help="Only people of this segment.")
 
 
 def register(journey: typer.Typer) -> None:
@@ -80,50 +80,50 @@ def predictions(as_json: bool = Json) -> None:
         say(f"  {model['kind']:<8} {model['events']:,} moves of {model['people']:,} people: {told}")
 
 
+@options.about()
 def personas(
+    *,
+    asked: options.Asked,
     cluster: bool = typer.Option(False, "--cluster", help="Find groups in the data instead of using the rules."),
     groups: int = typer.Option(5, "--groups", help="How many groups to find."),
-    segment: str | None = Segment,
     as_json: bool = Json,
 ) -> None:
     """Kinds of customer by behaviour: size, description, where they stand."""
-    from pipelines import standing
+    from journeys import evidence
 
-    if cluster:
-        found = standing.clusters(load_settings(), groups, segment)
-        if as_json:
-            emit_json(found.to_json())
-            return
+    def show_clusters(found: Any) -> None:
         table(("group", "people", "description"), [(c.number, _whole(c.people), c.description) for c in found.clusters])
         say(f"the groups explain {found.explained:.0%} of how people differ")
-        return
-    described = standing.personas(load_settings(), segment)
-    if as_json:
-        emit_json(described.to_json())
-        return
-    table(
-        ("persona", "people", "share", "purchases", "description"),
-        [(p.title, _whole(p.people), p.share.value, p.purchases.value, p.description) for p in described.personas],
-    )
+
+    def show(found: Any) -> None:
+        table(
+            ("persona", "people", "share", "purchases", "description"),
+            [(p.title, _whole(p.people), p.share.value, p.purchases.value, p.description) for p in found.personas],
+        )
+
+    if cluster:
+        tell(evidence.clusters(groups=groups), asked, as_json, show_clusters)
+    else:
+        tell(evidence.personas(), asked, as_json, show)
 
 
-def correlations(segment: str | None = Segment, as_json: bool = Json) -> None:
+@options.about()
+def correlations(*, asked: options.Asked, as_json: bool = Json) -> None:
     """What goes with retention, lapse and value; association only, with intervals."""
-    from pipelines.standing import correlations as measured
+    from journeys import evidence
 
-    found = measured(load_settings(), segment)
-    if as_json:
-        emit_json(found.to_json())
-        return
-    say(
-        f"{found.customers:,} customers; what they met in their first {found.exposure_days} days, "
-        f"and what followed in the next {found.follow_days}"
-    )
-    if found.reason:
-        say(found.reason)
-    associated = [cell.sentence for cell in found.cells if cell.associated]
-    for sentence in associated or ["Nothing differs by more than chance explains."]:
-        say(f"  {sentence}")
+    def show(found: Any) -> None:
+        say(
+            f"{found.customers:,} customers; what they met in their first {found.exposure_days} days, "
+            f"and what followed in the next {found.follow_days}"
+        )
+        if found.reason:
+            say(found.reason)
+        associated = [cell.sentence for cell in found.cells if cell.associated]
+        for sentence in associated or ["Nothing differs by more than chance explains."]:
+            say(f"  {sentence}")
+
+    tell(evidence.correlations(), asked, as_json, show)
 
 
 def _whole(measure: Any) -> int:

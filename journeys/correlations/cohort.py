@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import numpy as np
 
-from journeys.feeling.curve import verdict
+from journeys.feeling import tables
 from journeys.measures import Query
 from journeys.scope import Scope, has_column, traced
 
@@ -112,11 +111,15 @@ firsts as (
     where b.occurred_at <= $until
     group by b.profile_id
 )
-select k.profile_id, k.satisfaction, coalesce(k.description, '') as text
+select
+    k.profile_id,
+    avg(case k.satisfaction when 'good' then 1.0 when 'bad' then -1.0 else v.score end) as score
 from marts.tickets as k
 inner join firsts as f on k.profile_id = f.profile_id and k.created_at <= f.bought_at + to_days($exposure)
+left join {verdicts} as v on k.ticket_id = v.ticket_id
 where f.bought_at >= $since and f.bought_at <= $until - to_days($exposure + $follow)
-order by k.profile_id, k.ticket_id
+group by k.profile_id
+order by k.profile_id
 """
 
 
@@ -136,8 +139,9 @@ def read(connection: duckdb.DuckDBPyConnection, scope: Scope) -> Cohort:
     )
     sql = sql.replace("{predicted}", "left join marts.predictions as d using (profile_id)" if predicted else "")
     customers, first = _frame(connection, scope, sql)
-    tickets, second = _frame(connection, scope, TICKETS)
-    customers["feeling"] = customers["profile_id"].map(_feelings(tickets)).fillna("no ticket")
+    feelings, second = _frame(connection, scope, TICKETS.replace("{verdicts}", tables.verdicts(connection)))
+    named = {who: _named(score) for who, score in zip(feelings["profile_id"], feelings["score"], strict=True)}
+    customers["feeling"] = customers["profile_id"].map(named).fillna("no ticket")
     return Cohort(customers, {"customers": first, "feeling": second})
 
 
@@ -147,19 +151,8 @@ def _frame(connection: duckdb.DuckDBPyConnection, scope: Scope, sql: str) -> tup
     return connection.execute(text, values).df(), traced(text, values, scope.relation)
 
 
-def _feelings(tickets: pd.DataFrame) -> dict[str, str]:
-    """Per person with a ticket: good, bad or mixed, by ratings and by what the text says where there is none."""
-    unrated = {text for text, rating in zip(tickets["text"], tickets["satisfaction"], strict=True) if rating is None}
-    said = {text: verdict(text).score for text in unrated}
-    scores = [
-        {"good": 1.0, "bad": -1.0}.get(rating) if rating is not None else said[text]
-        for text, rating in zip(tickets["text"], tickets["satisfaction"], strict=True)
-    ]
-    mean = tickets.assign(score=np.asarray(scores, dtype=np.float64)).groupby("profile_id")["score"].mean()
-    return {str(person): _named(float(score)) for person, score in mean.items()}
-
-
 def _named(score: float) -> str:
+    """Per person with a ticket: good, bad or mixed, by ratings and by what the text says where there is none."""
     if math.isnan(score):
         return "no verdict"
     return "good" if score > 0 else "bad" if score < 0 else "mixed"

@@ -1,57 +1,121 @@
 """The curve of feeling over the stages: one honest cell per stage.
 
-A rated ticket counts as it was rated; an unrated one as its text says, if the text says anything. The cell shows n, how
-much of it is backed by ratings, how much by text, and how many texts gave no verdict. Scores run from -1 to 1.
+A rated ticket counts as it was rated; an unrated one as its text says, if the text says anything (see `tables`). The
+cell shows n, how much of it is backed by ratings, how much by text, and how many texts gave no verdict. Scores run from
+-1 to 1; `good` is the share of those above zero.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import duckdb
-import numpy as np
 
 from journeys import statistics
-from journeys.feeling import lexicon, ngram
-from journeys.feeling.keeping import Learnt
-from journeys.feeling.languages import language
-from journeys.measures import Frozen, Measure, Query
+from journeys.feeling import tables
+from journeys.measures import Frozen, Measure, Query, share
 from journeys.scope import Scope
 
 STAGES = "select stage from marts.journey_stages order by position"
 
-TICKETS = """
-with {stays}
+_TOLD = """
+with {stays},
+told as (
+    select
+        s.stage,
+        k.satisfaction is not null as is_rated,
+        f.language,
+        case
+            when k.satisfaction is not null then if(k.satisfaction = 'good', 1.0, -1.0)
+            else f.score
+        end as feeling
+    from marts.tickets as k
+    inner join stays as s
+        on k.profile_id = s.profile_id
+        and k.created_at >= s.entered_at
+        and (s.left_at is null or k.created_at < s.left_at)
+    left join {verdicts} as f on k.ticket_id = f.ticket_id
+    where k.created_at >= $since and k.created_at <= $until
+)"""
+
+CELLS = (
+    _TOLD
+    + """
 select
-    s.stage,
-    s.position,
-    k.satisfaction,
-    coalesce(k.description, '') as text
-from marts.tickets as k
-inner join stays as s
-    on k.profile_id = s.profile_id
-    and k.created_at >= s.entered_at
-    and (s.left_at is null or k.created_at < s.left_at)
-where k.created_at >= $since and k.created_at <= $until
-order by s.position, k.ticket_id
+    stage,
+    count(*) as tickets,
+    count(*) filter (is_rated) as rated,
+    count(feeling) filter (not is_rated) as from_text,
+    count(*) filter (not is_rated and feeling is null) as no_verdict,
+    count(feeling) as felt,
+    count(*) filter (feeling > 0) as good,
+    avg(feeling) as mean,
+    stddev_samp(feeling) as spread
+from told
+group by stage
 """
+)
+
+LANGUAGES = (
+    _TOLD
+    + """
+select stage, coalesce(language, 'unread') as language, count(*) as texts, count(feeling) as verdicts
+from told
+where not is_rated
+group by stage, language
+order by stage, language
+"""
+)
+
+
+class FeelingBasis(Frozen):
+    """What stands behind a feeling.
+
+    `rated` tickets count as rated, `from_text` by what their text says, `no_verdict` not at all; `backed` is the share
+    of tickets behind the number, `text_share` how much of it is text. `languages` tells of the texts: how many had to
+    be read and how many gave a verdict.
+    """
+
+    tickets: Measure
+    rated: Measure
+    from_text: Measure
+    no_verdict: Measure
+    backed: Measure
+    text_share: Measure
+    languages: dict[str, dict[str, int]]
 
 
 class FeelingCell(Frozen):
-    """One stage: the mean score with its interval, and what stands behind it.
-
-    `rated` tickets count as rated, `from_text` by what their text says, `no_verdict` not at all; `backed` is the share
-    of tickets behind the score. `languages` tells of the texts: how many had to be read and how many gave a verdict.
-    """
+    """One stage: the share that is good and the mean score, each with its interval, and what stands behind them."""
 
     stage: str
     score: Measure
+    good: Measure
     tickets: int
     rated: int
     from_text: int
     no_verdict: int
     backed: float | None
     languages: dict[str, dict[str, int]]
+
+    @property
+    def basis(self) -> FeelingBasis:
+        """The counts as measures, for a page on which every number can be traced."""
+        read = self.rated + self.from_text
+
+        def counted(value: int) -> Measure:
+            return Measure(value=value, n=self.tickets, unit="tickets", query="feeling")
+
+        return FeelingBasis(
+            tickets=counted(self.tickets),
+            rated=counted(self.rated),
+            from_text=counted(self.from_text),
+            no_verdict=counted(self.no_verdict),
+            backed=_part(read, self.tickets, "share of tickets"),
+            text_share=_part(self.from_text, read, "share of verdicts"),
+            languages=self.languages,
+        )
 
 
 class LearntModel(Frozen):
@@ -76,79 +140,56 @@ class FeelingCurve(Frozen):
     queries: dict[str, Query]
 
 
-NO_MODEL = Learnt(None, "No model was asked for.")
-
-
-def verdict(text: str, model: ngram.Model | None = None) -> lexicon.Verdict:
-    """English by the lexicon, everything else by the trained model; without one there is no verdict."""
-    if not text.strip():
-        return lexicon.Verdict(None)
-    if language(text) == "en":
-        return lexicon.score(text)
-    return model.score([text])[0] if model is not None else lexicon.Verdict(None)
-
-
-def measure(connection: duckdb.DuckDBPyConnection, scope: Scope, learnt: Learnt = NO_MODEL) -> FeelingCurve:
+def measure(connection: duckdb.DuckDBPyConnection, scope: Scope) -> FeelingCurve:
     """The curve of the people in scope."""
-    rows, query = scope.fetch(connection, TICKETS)
-    path, stage_query = scope.fetch(connection, STAGES)
-    # The same sentence is scored once, however many people wrote it.
-    unrated = sorted({row["text"] for row in rows if row["satisfaction"] is None})
-    foreign = [text for text in unrated if text.strip() and language(text) != "en"]
-    read = learnt.model.score(foreign) if learnt.model else [lexicon.Verdict(None)] * len(foreign)
-    verdicts = {text: verdict(text) for text in unrated} | dict(zip(foreign, read, strict=True))
+    written = tables.is_written(connection)
+    verdicts = tables.verdicts(connection)
+    rows, cells = scope.fetch(connection, CELLS.replace("{verdicts}", verdicts))
+    tongues, languages = scope.fetch(connection, LANGUAGES.replace("{verdicts}", verdicts))
+    path, stages = scope.fetch(connection, STAGES)
+    by_stage = {row["stage"]: row for row in rows}
+    spoken: dict[str, dict[str, dict[str, int]]] = {}
+    for row in tongues:
+        spoken.setdefault(row["stage"], {})[row["language"]] = {"texts": row["texts"], "verdicts": row["verdicts"]}
     return FeelingCurve(
-        cells=tuple(
-            _cell(stage["stage"], [row for row in rows if row["stage"] == stage["stage"]], verdicts) for stage in path
+        cells=tuple(_cell(row["stage"], by_stage.get(row["stage"], {}), spoken.get(row["stage"], {})) for row in path),
+        model=_model(connection) if written else LearntModel(
+            version=None, rated_texts=0, speaks=(), checks={}, reason="No text was read yet: run `cdp run` again."
         ),
-        model=_described(learnt),
-        queries={"tickets": query, "stages": stage_query},
-    )
+        queries={"feeling": cells, "feeling_languages": languages, "feeling_stages": stages},
+    )  # fmt: skip
 
 
-def _described(learnt: Learnt) -> LearntModel:
-    model = learnt.model
-    checks = model.checks if model else {}
-    return LearntModel(
-        version=model.version if model else None,
-        rated_texts=model.trained_on if model else 0,
-        speaks=tuple(name for name, check in checks.items() if model and model.band is not None and check.trusted),
-        checks={
-            name: {"texts": check.texts, "verdicts": check.spoken, "right": check.right, "accuracy": check.accuracy}
-            for name, check in checks.items()
-        },
-        reason=learnt.reason,
-    )
-
-
-def _cell(stage: str, rows: list[dict[str, Any]], verdicts: dict[str, lexicon.Verdict]) -> FeelingCell:
-    rated = [1.0 if row["satisfaction"] == "good" else -1.0 for row in rows if row["satisfaction"] is not None]
-    spoken = [verdicts[row["text"]] for row in rows if row["satisfaction"] is None]
-    said = [each.score for each in spoken if each.score is not None]
-    scores = np.asarray([*rated, *said])
-    n = len(scores)
-    value = low = high = None
-    if n:
-        value = float(scores.mean())
-        error = float(scores.std(ddof=1)) / n**0.5 if n > 1 else None
-        if error is not None:
-            low, high = max(value - statistics.Z95 * error, -1.0), min(value + statistics.Z95 * error, 1.0)
+def _cell(stage: str, row: dict[str, Any], languages: dict[str, dict[str, int]]) -> FeelingCell:
+    tickets, felt, good = (int(row.get(name, 0)) for name in ("tickets", "felt", "good"))
+    mean, spread = row.get("mean"), row.get("spread")
+    low = high = None
+    if mean is not None and spread is not None:
+        error = statistics.Z95 * spread / felt**0.5
+        low, high = max(mean - error, -1.0), min(mean + error, 1.0)
     return FeelingCell(
         stage=stage,
-        score=Measure(value=value, n=n, low=low, high=high, unit="score -1 to 1", query="tickets"),
-        tickets=len(rows),
-        rated=len(rated),
-        from_text=len(said),
-        no_verdict=len(spoken) - len(said),
-        backed=n / len(rows) if rows else None,
-        languages=_languages([row for row in rows if row["satisfaction"] is None], verdicts),
+        score=Measure(value=mean, n=felt, low=low, high=high, unit="score -1 to 1", query="feeling"),
+        good=share(good, felt, "share of ratings and verdicts that are good", "feeling"),
+        tickets=tickets,
+        rated=int(row.get("rated", 0)),
+        from_text=int(row.get("from_text", 0)),
+        no_verdict=int(row.get("no_verdict", 0)),
+        backed=felt / tickets if tickets else None,
+        languages=languages,
     )
 
 
-def _languages(unrated: list[dict[str, Any]], verdicts: dict[str, lexicon.Verdict]) -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = {}
-    for row in unrated:
-        counts = found.setdefault(language(row["text"]), {"texts": 0, "verdicts": 0})
-        counts["texts"] += 1
-        counts["verdicts"] += not verdicts[row["text"]].abstains
-    return dict(sorted(found.items()))
+def _part(hits: int, n: int, unit: str) -> Measure:
+    """A share of everything there was: counted, so without an interval."""
+    return Measure(value=hits / n if n else None, n=n, unit=unit, query="feeling")
+
+
+def _model(connection: duckdb.DuckDBPyConnection) -> LearntModel:
+    sql = f"select version, rated_texts, speaks, checks, reason from marts.{tables.MODELS}"
+    version, rated, speaks, checks, reason = connection.execute(sql).fetchall()[0]
+    known = {
+        name: {"texts": c["texts"], "verdicts": c["spoken"], "right": c["right"], "accuracy": c["accuracy"]}
+        for name, c in json.loads(checks).items()
+    }
+    return LearntModel(version=version, rated_texts=rated, speaks=tuple(speaks), checks=known, reason=reason)

@@ -12,9 +12,9 @@ from collections import Counter
 
 _WORDS = {
     "en": "the a is are was my i it to and of for this that not you your have has do does can will with on in be been "
-    "at",
+    "at am they she very what how when where please would could should there",
     "de": "der die das den dem ein eine einen ich sie es ist sind war nicht und mit für auf wie wann mein meine bitte "
-    "sehr kann können von zu habe haben wird wurde noch auch",
+    "sehr kann können von zu habe haben wird wurde noch auch am",
     "fr": "le la les un une des je vous il elle est sont pas et avec pour sur mon ma mes que qui de du ne quand "
     "comment très merci dans ce cette",
     "es": "el la los las un una es son no y con para por mi me se lo que de del cuándo cómo muy gracias puedo quiero "

@@ -6,7 +6,7 @@ The shipped catalogue is `catalogue.yaml`; an own file may change entries (same 
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -14,9 +14,14 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError
 
-from cdp.errors import ConfigurationError, InputError
+from cdp.errors import ConfigurationError, InputError, NotFoundError
+from cdp.ids import digest
+from journeys.interventions.model import Status
 from journeys.measures import Frozen
+from journeys.naming import unknown
 
+# What belongs to the user.
+FILLED_IN = ("investment", "difficulty", "period_days", "status")
 SHIPPED = Path(__file__).with_name("catalogue.yaml")
 
 
@@ -37,6 +42,12 @@ class Entry(Frozen):
     investment: str | None = Field(None, max_length=200)
     difficulty: Literal[1, 2, 3] | None = None
     period_days: int | None = Field(None, ge=1, le=3650)
+    status: Status = "open"
+
+    @property
+    def tag(self) -> str:
+        """Tells one state of what people filled in from another."""
+        return digest(self.key, repr([getattr(self, name) for name in FILLED_IN]))[:32]
 
     def named(self, lang: str) -> str:
         """The title in a language, in English where that is missing."""
@@ -52,27 +63,37 @@ def load(own: Path | None = None) -> tuple[Entry, ...]:
     return tuple(_validated(entry, own or SHIPPED) for entry in merged.values())
 
 
-def edit(own: Path, key: str, changes: dict[str, Any]) -> Entry:
+def find(own: Path | None, key: str) -> Entry:
+    """One entry as it is now. NotFoundError naming the nearest when there is none with this key."""
+    known = {entry.key: entry for entry in load(own)}
+    if key not in known:
+        raise NotFoundError(unknown("intervention", key, known))
+    return known[key]
+
+
+def edit(
+    own: Path, key: str, changes: dict[str, Any], *, allow: Callable[[Entry], object] = lambda entry: None
+) -> Entry:
     """Keep what a person filled in for one intervention in the file `own`; returns the entry as it is now.
 
-    InputError for an unknown intervention, a field that is not the user's, or a value that does not fit.
+    `allow` sees the entry as it was, while nobody else can change it, and may raise. NotFoundError for an unknown
+    intervention, InputError for a field that is not the user's or a value that does not fit.
     """
     with _alone(own):
+        allow(find(own, key))
         return _edited(own, key, changes)
 
 
 def _edited(own: Path, key: str, changes: dict[str, Any]) -> Entry:
-    allowed = {"investment", "difficulty", "period_days", "title", "segment"}
+    allowed = {*FILLED_IN, "title", "segment"}
     unknown = sorted(set(changes) - allowed)
     if unknown:
         raise InputError(f"`{unknown[0]}` cannot be edited; {', '.join(sorted(allowed))} can.")
-    known = {entry.key: entry for entry in load(own)}
-    if key not in known:
-        raise InputError(f"There is no intervention `{key}`; known are {', '.join(sorted(known))}.")
+    before = find(own, key)
     kept = {str(entry["key"]): entry for entry in _entries(own)} if own.exists() else {}
     kept[key] = {**kept.get(key, {"key": key}), **changes}
     try:
-        entry = Entry.model_validate({**known[key].model_dump(), **kept[key]})
+        entry = Entry.model_validate({**before.model_dump(), **kept[key]})
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"`{first['loc'][0]}` is wrong: {first['msg']}.") from None

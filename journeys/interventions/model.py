@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from journeys.findings.model import Basis
-from journeys.measures import Effect, Frozen, Measure
+from journeys.measures import Effect, Frozen, Measure, Query
+
+Status = Literal["open", "planned", "running", "done", "dropped"]
 
 
 class EffectOnPeople(Frozen):
@@ -34,8 +36,9 @@ class Intervention(Frozen):
     """One row of "what to do first".
 
     `people` is how many were affected in the period; `effect` the measured gap; `worth` the purchases at stake within
-    180 days: closing the gap whole would win them, so it is an upper bound. Investment, difficulty (1 to 3) and period
-    (days until it works) belong to the user and are null until filled in. `priority` is value for effort.
+    180 days: closing the gap whole would win them, so it is an upper bound. Investment, difficulty (1 to 3), period
+    (days until it works) and status belong to the user; the first three are null until filled in. `priority` is value
+    for effort.
     """
 
     key: str
@@ -52,5 +55,13 @@ class Intervention(Frozen):
     investment: str | None = None
     difficulty: Literal[1, 2, 3] | None = None
     period_days: int | None = None
+    status: Status = "open"
     priority: float
     adjusted: Effect | None = None
+
+
+class Ranked(Frozen):
+    """Interventions, best first, and the queries that their effects were measured with."""
+
+    interventions: tuple[Intervention, ...]
+    queries: dict[str, Query]

@@ -60,6 +60,7 @@ def _intervention(entry: Entry, finding: Finding, lang: str) -> Intervention:
         investment=entry.investment,
         difficulty=entry.difficulty,
         period_days=entry.period_days,
+        status=entry.status,
         priority=max(worth.low or 0.0, 0.0) / difficulty,
         adjusted=finding.adjusted,
     )

@@ -10,11 +10,14 @@ from datetime import datetime
 from typing import Any, Literal
 
 from journeys.audience import Audience
+from journeys.feeling.curve import FeelingBasis, LearntModel
 from journeys.findings.model import Finding
 from journeys.interventions.model import Intervention
+from journeys.map.trace import Trace, traced
 from journeys.measures import Frozen, Measure, Query
 
 Language = Literal["en", "zh"]
+FEELING_PARTS = ("tickets", "rated", "from_text", "no_verdict", "backed", "text_share")
 # The order in which moves are drawn. Stages off the path are left by a restart; who has not come back stays.
 MOVES = ("forward", "back", "service", "lapse", "restart", "stay")
 
@@ -56,7 +59,11 @@ class Time(Frozen):
 
 
 class StageColumn(Frozen):
-    """One column of the map."""
+    """One column of the map.
+
+    `feeling` is the share of ratings, and of texts where there is no rating, that are good; `feeling_from` what it
+    rests on, and how many texts gave no verdict.
+    """
 
     stage: str
     label: str
@@ -69,6 +76,7 @@ class StageColumn(Frozen):
     moves: dict[str, Measure]
     time: Time
     feeling: Measure
+    feeling_from: FeelingBasis
     touchpoints: tuple[Touchpoint, ...]
     service: Service
     pain_points: tuple[PainPoint, ...]
@@ -121,6 +129,7 @@ class JourneyMap(Frozen):
     bottleneck: str | None
     interventions: tuple[Intervention, ...]
     queries: dict[str, Query]
+    feeling_model: LearntModel
 
     @property
     def path(self) -> tuple[StageColumn, ...]:
@@ -146,6 +155,7 @@ class JourneyMap(Frozen):
             found += [(f"moves.{name}.{move}", measure) for move, measure in column.moves.items()]
             found += [(f"time.{name}.{mark}", getattr(column.time, mark)) for mark in ("p25", "p50", "p75")]
             found.append((f"feeling.{name}", column.feeling))
+            found += [(f"feeling.{name}.{part}", getattr(column.feeling_from, part)) for part in FEELING_PARTS]
             found += [(f"touchpoint.{name}.{each.type}", each.people) for each in column.touchpoints]
             cell = column.service
             found += [
@@ -159,16 +169,31 @@ class JourneyMap(Frozen):
         return found
 
     def traced_numbers(self) -> dict[str, dict[str, Any]]:
-        """Every number by its key: value, n, interval (null where everybody was counted), unit, models and query.
+        """Every number by its key: value, n, interval (null where everybody was counted), unit, and where it is from.
 
-        The SQL of a query, with its parameters, stands in `queries` under its name.
+        `query` names the SQL in `queries`, `models` the tables it read, `method` how value and interval are worked out.
+        `cell` reads the number from the rows of the queries in `reads`: `with people_rows as (…) ` and `cell` give it.
         """
         found = {}
         for key, measure in self.numbers():
             query = self.queries.get(measure.query)
             models = query.models if query else ()
-            found[key] = {**measure.model_dump(mode="json"), "models": list(models)}
+            trace = self.trace(key, measure)
+            found[key] = {
+                **measure.model_dump(mode="json"), "models": list(models), "method": trace.method,
+                "reads": list(trace.reads), "cell": trace.cell,
+            }  # fmt: skip
         return found
+
+    def trace(self, key: str, measure: Measure) -> Trace:
+        """How a number of this map is read from its query."""
+        path = [(stage.position, stage.stage) for stage in self.path]
+        return traced(key, measure, path=[stage for _, stage in sorted(path)])
+
+    def sql(self, key: str) -> str | None:
+        """One statement that gives the number's `value`, and its `n`; null where SQL alone cannot say it."""
+        trace = self.trace(key, dict(self.numbers())[key])
+        return trace.statement({name: query.statement for name, query in self.queries.items()})
 
     def to_json(self) -> dict[str, Any]:
         """The whole content as plain JSON types, with `numbers` as a flat list of everything that can be traced."""

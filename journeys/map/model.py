@@ -1,4 +1,4 @@
-"""Measures a journey map from the published marts: one query per row of the page, then the findings.
+"""Puts a journey map together from what was measured (`measured`): typed cells, intervals, the bottleneck, the title.
 
 Reads a connection to the snapshot and writes nothing.
 """
@@ -11,12 +11,11 @@ from typing import Any, get_args
 
 import duckdb
 
-from cdp.errors import InputError, NotFoundError
+from cdp.errors import InputError
 from journeys import statistics
-from journeys.findings.inflection import search
 from journeys.findings.model import Findings
 from journeys.interventions import catalogue, ranking
-from journeys.map import finding, queries
+from journeys.map import finding
 from journeys.map.content import (
     MOVES,
     JourneyMap,
@@ -29,22 +28,10 @@ from journeys.map.content import (
     Touchpoint,
     Transition,
 )
-from journeys.measures import Measure, Query
-from journeys.scope import Scope, has_column
+from journeys.map.measured import Measured, Rows, gather
+from journeys.measures import Measure
+from journeys.scope import Scope
 
-Rows = dict[str, list[dict[str, Any]]]
-
-_ROWS = {
-    "stages": queries.STAGES,
-    "totals": queries.TOTALS,
-    "people": queries.PEOPLE,
-    "steps": queries.STEPS,
-    "moves": queries.MOVES,
-    "time": queries.TIME,
-    "feeling": queries.FEELING,
-    "touchpoints": queries.TOUCHPOINTS,
-    "service": queries.SERVICE,
-}
 # Below this many moves a stage is too thinly travelled to be called the bottleneck.
 LEAST_MOVES = 30
 
@@ -84,14 +71,17 @@ def measure(
     edits: Path | None = None,
 ) -> JourneyMap:
     """The journey of the people in scope."""
-    if lang not in get_args(Language):
-        raise InputError(f"The map speaks en and zh, not `{lang[:20]}`.")
-    speaks: Language = "zh" if lang == "zh" else "en"
-    rows, traces = _measure(connection, scope)
-    found = findings or search(connection, scope)
+    _language(lang)
+    return compose(gather(connection, scope, findings), as_of=as_of, lang=lang, edits=edits)
+
+
+def compose(measured: Measured, *, as_of: datetime, lang: str = "en", edits: Path | None = None) -> JourneyMap:
+    """The page of what was measured, in a language, with what people filled in for the interventions."""
+    speaks = _language(lang)
+    scope, rows, found = measured.scope, measured.rows, measured.findings
     interventions = ranking.rank(found, catalogue.load(edits), speaks)
     bottleneck = _bottleneck(rows)
-    stages = tuple(_column(stage, rows, found) for stage in rows["stages"])
+    stages = tuple(_column(stage, measured) for stage in rows["stages"])
     totals = rows["totals"][0]
     return JourneyMap(
         lang=speaks,
@@ -106,33 +96,15 @@ def measure(
         transitions=tuple(_transition(row) for row in rows["steps"]),
         bottleneck=bottleneck,
         interventions=interventions,
-        queries={**traces, **found.queries, **scope.traces},
+        queries=measured.traces,
+        feeling_model=measured.feeling.model,
     )
 
 
-def _measure(connection: duckdb.DuckDBPyConnection, scope: Scope) -> tuple[Rows, dict[str, Query]]:
-    rows: Rows = {}
-    traces: dict[str, Query] = {}
-    try:
-        for name, sql in _ROWS.items():
-            rows[name], traces[name] = scope.fetch(connection, sql)
-        labelled = has_column(connection, "touchpoint_types", "label")
-        rows["labels"] = scope.fetch(connection, queries.LABELS)[0] if labelled else []
-    except duckdb.CatalogException as error:
-        raise NotFoundError(f"The snapshot has no journey tables: {str(error).splitlines()[0]}") from None
-    if not any(row["is_path"] for row in rows["stages"]):
-        raise InputError("The journey has no stages on its path; see the seed `journey_stages`.")
-    if not rows["people"]:
-        raise InputError(_nobody(connection, scope))
-    return rows, traces
-
-
-def _nobody(connection: duckdb.DuckDBPyConnection, scope: Scope) -> str:
-    who = f"Segment `{scope.segment}` has nobody" if scope.segment else "Nobody was"
-    found = connection.execute("select min(occurred_at), max(occurred_at) from marts.touchpoints").fetchone()
-    first, last = found or (None, None)
-    data = f" (touchpoints are from {first:%Y-%m-%d} to {last:%Y-%m-%d})" if first and last else ""
-    return f"{who} on the journey in this period; choose a longer one or other people{data}."
+def _language(lang: str) -> Language:
+    if lang not in get_args(Language):
+        raise InputError(f"The map speaks en and zh, not `{lang[:20]}`.")
+    return "zh" if lang == "zh" else "en"
 
 
 def _totals(row: dict[str, Any]) -> Totals:
@@ -145,8 +117,9 @@ def _totals(row: dict[str, Any]) -> Totals:
     )
 
 
-def _column(stage: dict[str, Any], rows: Rows, findings: Findings) -> StageColumn:
-    name = stage["stage"]
+def _column(stage: dict[str, Any], measured: Measured) -> StageColumn:
+    name, rows = stage["stage"], measured.rows
+    felt = next(cell for cell in measured.feeling.cells if cell.stage == name)
     people = _row(rows["people"], name)
     reached, now = int(people.get("reached", 0)), int(people.get("now", 0))
     total = int(rows["totals"][0]["people"])
@@ -162,10 +135,11 @@ def _column(stage: dict[str, Any], rows: Rows, findings: Findings) -> StageColum
         steps_on=_steps(rows, stage),
         moves=moves,
         time=_time(_row(rows["time"], name)),
-        feeling=_feeling(_row(rows["feeling"], name)),
+        feeling=felt.good,
+        feeling_from=felt.basis,
         touchpoints=_touchpoints(rows, name, reached),
         service=_service(_row(rows["service"], name), reached),
-        pain_points=_pain_points(name, findings, moves),
+        pain_points=_pain_points(name, measured.findings, moves),
     )
 
 
@@ -230,10 +204,6 @@ def _time(row: dict[str, Any]) -> Time:
         )
 
     return Time(p25=quartile("p25"), p50=quartile("p50"), p75=quartile("p75"))
-
-
-def _feeling(row: dict[str, Any]) -> Measure:
-    return _share(int(row.get("good", 0)), int(row.get("rated", 0)), "feeling", "share of ratings that are good")
 
 
 def _touchpoints(rows: Rows, stage: str, reached: int) -> tuple[Touchpoint, ...]:

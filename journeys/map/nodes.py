@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cdp.errors import NotFoundError
+from journeys.feeling.tables import NOTHING_READ
 from journeys.map.queries import MOVES
 from journeys.scope import Scope
 
@@ -51,8 +52,18 @@ def _time(stage: str, rest: str) -> Node:
 
 
 def _feeling(stage: str, rest: str) -> Node:
-    del rest
-    return f"{WROTE} and x.satisfaction is not null", {"stage": stage}
+    """Who rated or wrote; by a part of it, those whose rating, verdict or silence is counted there."""
+    said = "x.ticket_id in (select ticket_id from {verdicts} where score is not null)"
+    test = {
+        "": f"(x.satisfaction is not null or {said})",
+        "tickets": "true",
+        "backed": f"(x.satisfaction is not null or {said})",
+        "rated": "x.satisfaction is not null",
+        "from_text": f"x.satisfaction is null and {said}",
+        "text_share": f"x.satisfaction is null and {said}",
+        "no_verdict": f"x.satisfaction is null and not {said}",
+    }[rest]
+    return f"{WROTE} and {test}", {"stage": stage}
 
 
 def _touchpoint(stage: str, rest: str) -> Node:
@@ -77,15 +88,18 @@ _KINDS: dict[str, Callable[[str, str], Node]] = {
 }
 
 
-def people_behind(scope: Scope, key: str) -> tuple[str, dict[str, Any]]:
-    """SQL selecting the profile ids behind a node, and its parameters. NotFoundError for a key that is no node."""
+def people_behind(scope: Scope, key: str, *, verdicts: str = NOTHING_READ) -> tuple[str, dict[str, Any]]:
+    """SQL selecting the profile ids behind a node, and its parameters. NotFoundError for a key that is no node.
+
+    `verdicts` is the relation of what texts say (`journeys.feeling.tables.verdicts`).
+    """
     kind, _, rest = key.partition(".")
     stage, _, rest = rest.partition(".")
     try:
         sql, values = _KINDS[kind](stage, rest)
     except KeyError:
         raise NotFoundError(f"`{key[:120]}` is no number of the map that has people behind it.") from None
-    text = scope.render(sql)
+    text = scope.render(sql.replace("{verdicts}", verdicts))
     bound = {name: value for name, value in {**scope.parameters, **values}.items() if f"${name}" in text}
     return text, bound
 

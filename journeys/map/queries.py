@@ -157,22 +157,6 @@ left join (
 group by l.stage
 """
 
-FEELING = """
-with {stays}
-select
-    s.stage,
-    count(*) as tickets,
-    count(k.satisfaction) as rated,
-    count(*) filter (k.satisfaction = 'good') as good
-from marts.tickets as k
-inner join stays as s
-    on k.profile_id = s.profile_id
-    and k.created_at >= s.entered_at
-    and (s.left_at is null or k.created_at < s.left_at)
-where k.created_at >= $since and k.created_at <= $until
-group by s.stage
-"""
-
 TOUCHPOINTS = """
 with {stays},
 touched as (

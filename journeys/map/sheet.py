@@ -8,7 +8,7 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Any
 
-from journeys.map.content import JourneyMap
+from journeys.map.content import FEELING_PARTS, JourneyMap
 from journeys.map.words import Words
 
 
@@ -39,13 +39,16 @@ def _numbers(maps: list[JourneyMap]) -> list[list[Any]]:
     """One row a number, the columns of each map beside each other."""
     columns = ("value", "n", "low", "high")
     marks = [f" {number + 1}" if number else "" for number in range(len(maps))]
-    rows: list[list[Any]] = [["number", "unit", "query", *(f"{name}{mark}" for mark in marks for name in columns)]]
+    rows: list[list[Any]] = [
+        ["number", "unit", "query", *(f"{name}{mark}" for mark in marks for name in columns), "method", "cell"]
+    ]
     known = [dict(each.numbers()) for each in maps]
     for key in dict.fromkeys(key for numbers in known for key in numbers):
         cells = [numbers.get(key) for numbers in known]
         first = next(cell for cell in cells if cell is not None)
         values = [getattr(cell, name) if cell is not None else None for cell in cells for name in columns]
-        rows.append([key, first.unit, first.query, *values])
+        trace = next(each for each, numbers in zip(maps, known, strict=True) if key in numbers).trace(key, first)
+        rows.append([key, first.unit, first.query, *values, trace.method, trace.cell])
     return rows
 
 
@@ -73,6 +76,9 @@ def _matrix(shown: JourneyMap) -> list[list[Any]]:
     ]
     rows.append([words("feeling"), *(column.feeling.value for column in columns)])
     rows.append([f"{words('feeling')}: n", *(column.feeling.n for column in columns)])
+    for part in FEELING_PARTS:
+        cells = (getattr(column.feeling_from, part).value for column in columns)
+        rows.append([f"{words('feeling')}: {part.replace('_', ' ')}", *cells])
     rows.append([words("service"), *(column.service.people.value for column in columns)])
     kinds = dict.fromkeys((each.type, each.label) for column in columns for each in column.touchpoints)
     for kind, label in kinds:

@@ -1,7 +1,7 @@
 """Rows about experience: how people feel, what they touch, how service answers them.
 
 Feeling is drawn as measured: one point per stage with its interval, straight lines between neighbours that both have
-ratings, nothing where there are none.
+one, nothing where nobody rated or wrote.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ def feeling(page: Page, grid: Grid, y: float) -> float:
         page.line(x1, y1, x2, y2, stroke=LIGHT, width=1.4)
     for column in grid.columns:
         measure, middle = column.stage.feeling, centres[column.stage.stage]
+        low = max(low, _feeling_basis(page, column, base + 18, words))
         if measure.value is None:
             page.text(middle, height(0.75) + 4, words("no_ratings"), size=11.5, fill=MID, anchor="middle")
             continue
@@ -49,8 +50,28 @@ def feeling(page: Page, grid: Grid, y: float) -> float:
         page.line(*whisker, stroke=DARK, width=1.6)
         page.dot(middle, height(measure.value), 5, RED if column.is_bottleneck else INK)
         at = (middle, height(measure.value))
-        _feeling_label(page, column.stage.stage, measure, at=at, lines=[*lines, whisker], words=words)
-    return max(low, base) + 20
+        _feeling_label(page, column.stage.stage, measure, at=at, lines=[*lines, whisker])
+    return low + 14
+
+
+def _feeling_basis(page: Page, column: Column, y: float, words: Words) -> float:
+    """Below the scale: how many ratings and texts stand behind the point, and how many texts say nothing."""
+    stage, basis = column.stage, column.stage.feeling_from
+    texts, rated = int(basis.from_text.value or 0), int(basis.rated.value or 0)
+    if texts:
+        told = words("feeling_from", n=f"{stage.feeling.n:,}", rated=f"{rated:,}", text=f"{texts:,}")
+    else:
+        told = words("feeling_rated", n=f"{stage.feeling.n:,}") if stage.feeling.n else ""
+    for part, text in (("text_share", told), ("no_verdict", _silent(basis.no_verdict, words))):
+        for line in fonts.wrap(text, 11, column.width):
+            measure = getattr(basis, part)
+            page.text(column.left, y, line, size=11, fill=MID, key=f"feeling.{stage.stage}.{part}", hint=hint(measure))
+            y += 14
+    return y - 14
+
+
+def _silent(measure: Measure, words: Words) -> str:
+    return words("feeling_silent", n=count(measure.value)) if measure.value else ""
 
 
 def _feeling_label(
@@ -60,17 +81,15 @@ def _feeling_label(
     *,
     at: tuple[float, float],
     lines: list[tuple[float, float, float, float]],
-    words: Words,
 ) -> None:
-    """The share and its n beside the point, at the first height where no line runs through them."""
-    share, count_text = percent(measure.value), words("feeling_n", n=f"{measure.n:,}")
-    wide = max(fonts.width(share, 15, bold=True), fonts.width(count_text, 11))
+    """The share beside the point, at the first height where no line runs through it."""
+    share = percent(measure.value)
+    wide = fonts.width(share, 15, bold=True)
     left = at[0] + 11
-    tries = [at[1] + way * step * 4 for step in range(24) for way in (-1, 1)]
-    free = (y for y in tries if clear_of((left - 2, y - 14, left + wide + 2, y + 20), lines))
+    tries = [at[1] + 5 + way * step * 4 for step in range(24) for way in (-1, 1)]
+    free = (y for y in tries if clear_of((left - 2, y - 14, left + wide + 2, y + 4), lines))
     y = next(free, tries[-1])
     page.text(left, y, share, size=15, bold=True, key=f"feeling.{stage}", hint=hint(measure))
-    page.text(left, y + 15, count_text, size=11, fill=MID)
 
 
 def touchpoints(page: Page, grid: Grid, y: float) -> float:

@@ -14,6 +14,7 @@ from pipelines.context import RunContext
 from pipelines.guard import guarded
 
 RULES = dg.AssetKey(["marts", "stage_rule_versions"])
+FEELINGS = dg.AssetKey(["marts", "ticket_feelings"])
 PERSONAS = dg.AssetKey(["marts", "personas"])
 PREDICTIONS = dg.AssetKey(["marts", "predictions"])
 ACTIONS = dg.AssetKey(["marts", "next_actions"])
@@ -21,6 +22,7 @@ ACTIONS = dg.AssetKey(["marts", "next_actions"])
 # In the order in which they run: a step may read what the ones before it wrote.
 STEPS: dict[dg.AssetKey, tuple[str, Callable[[RunContext], Any], str]] = {
     RULES: ("rules", derive.stage_rules, "Versions of the stage rules, and how many people each change moved."),
+    FEELINGS: ("feelings", derive.feelings, "What tickets without a rating say about how people feel."),
     PERSONAS: ("personas", derive.personas, "What kind of customer everybody is, by behaviour."),
     PREDICTIONS: ("predictions", derive.predictions, "Next stage, risk of lapsing and value of everybody."),
     ACTIONS: ("actions", derive.actions, "The next best action of everybody to whom an intervention applies."),

@@ -107,6 +107,9 @@ COMPARED = {
     "predictions": """
         select n.name, p.* exclude (profile_id) from marts.predictions p join temp.main.names n using (profile_id)
         order by all""",
+    "ticket_feelings": """
+        select n.name, f.* exclude (profile_id) from marts.ticket_feelings f
+        join temp.main.names n using (profile_id) order by all""",
     "next_actions": """
         select n.name, a.* exclude (profile_id) from marts.next_actions a
         join temp.main.names n using (profile_id) order by all""",

@@ -130,6 +130,8 @@ def build_marts(connection: duckdb.DuckDBPyConnection, people: int) -> None:
             false as is_slow, 'email' as channel, 'Where is it?' as subject,
             'Where is my order?' as description, if(n % 2 = 0, 'good', 'bad') as satisfaction, '' as tags
         from person where n % 4 = 0;
+        create table marts.source_records as
+        select profile_id, timestamp '2025-05-01' as created_at from person;
         create table marts.experiments as
         select 'welcome' as experiment, profile_id, case when n % 2 = 0 then 'test' else 'control' end as arm,
             timestamp '2025-06-01' as assigned_at from person;

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from api.journeys.service import AnswerShelf
+from api.shelf import AnswerShelf
 from cdp.errors import InputError
 from journeys.map.fonts import CJK_PACKAGE
 from segments import document

@@ -79,6 +79,19 @@ def test_personas_add_up_and_can_be_asked_of_a_segment(standing: Client) -> None
     assert standing.get("/v1/journeys/personas", params={"segment": "x" * 300}).status_code == 422
 
 
+@pytest.mark.parametrize("path", ["personas", "correlations"])
+def test_two_audiences_side_by_side(standing: Client, path: str) -> None:
+    found = standing.get(f"/v1/journeys/{path}?persona=regular&compare=everybody").json()
+    assert found["audience"]["persona"] == "regular" and found["people"] == 30
+    assert found["compare"]["people"] == PEOPLE and "audience" in found["queries"]
+    wrong = standing.get(f"/v1/journeys/{path}?persona=regualr")
+    assert wrong.status_code == 404 and "did you mean `regular`" in wrong.json()["detail"]
+    again = standing.get(
+        f"/v1/journeys/{path}", headers={"If-None-Match": standing.get(f"/v1/journeys/{path}").headers["etag"]}
+    )
+    assert again.status_code == 304
+
+
 def test_correlations_say_that_they_are_associations(standing: Client) -> None:
     answer = standing.get("/v1/journeys/correlations").json()
     assert answer["basis"] == "association"

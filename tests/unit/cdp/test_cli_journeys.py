@@ -236,3 +236,52 @@ def test_help_names_the_options(cdp):
     assert code == 0
     for option in ("--step", "--exclude", "--compare", "--segment-out", "--hours", "--persona"):
         assert option in out
+
+
+EVIDENCE = (
+    ("breaks",),
+    ("touchpoints", "--window", "7"),
+    ("experiments",),
+    ("holdout", "letter", "--share", "20"),
+    ("feeling",),
+    ("findings",),
+    ("interventions",),
+)
+
+
+@pytest.mark.parametrize("words", EVIDENCE)
+@pytest.mark.parametrize(
+    "whom", [(), ("--segment", "buyers", "--compare", "everybody"), ("--who", "new", "--period", "2025-01..2025-12")]
+)
+def test_evidence_is_told_of_any_audience_as_text_and_as_json(cdp, words, whom):
+    found = answered(cdp, "journey", *words, *whom)
+    assert found["as_of"].startswith("2026-01-01") and found["people"] > 0
+    assert all("select" in query["statement"] for query in found["queries"].values())
+    assert ("audience" in found["queries"]) == bool(whom)
+    if "--compare" in whom:
+        assert found["audience"]["segment"] == "buyers" and found["compare"]["people"] == 160
+    code, out, err = cdp("journey", *words, *whom)
+    assert code == 0, err
+    assert out.strip() and ("— segment Buyers" in out) == ("buyers" in whom)
+
+
+def test_a_holdout_is_drawn_as_a_definition_of_the_same_people(cdp, tmp_path):
+    file = tmp_path / "letter.yaml"
+    drawing = ("journey", "holdout", "letter", "--share", "20")
+    written = answered(cdp, *drawing, "--node", "held_out", "--segment-out", str(file))
+    assert written["kind"] == "definition" and written["size"] == answered(cdp, *drawing)["held_out"]["value"]
+    assert yaml.safe_load(file.read_text())["where"]["salt"] == "letter"
+    code, _, err = cdp(*drawing, "--node", "nobody", "--segment-out", str(file))
+    assert code == 1 and "held_out and reached" in err
+
+
+def test_what_is_planned_is_kept_and_shown(cdp, home):
+    try:
+        kept = answered(cdp, "journey", "plan", "answer_in_time", "--difficulty", "1", "--status", "running")
+        assert (kept["difficulty"], kept["status"]) == (1, "running")
+        code, _, err = cdp("journey", "plan", "answer_in_tim", "--status", "running")
+        assert code == 1 and "did you mean `answer_in_time`" in err
+        code, _, err = cdp("journey", "plan", "answer_in_time", "--status", "perhaps")
+        assert code == 1 and "status" in err
+    finally:
+        (home / "interventions.yaml").unlink()

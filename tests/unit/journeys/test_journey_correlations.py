@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from journeys.correlations.table import FACTORS, OUTCOMES, measure
+from journeys.feeling import tables
 from journeys.scope import Scope
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -56,6 +57,7 @@ def world(people: int, seed: int = 1, *, effect: bool = True) -> duckdb.DuckDBPy
     for table, values in rows.items():
         if values:
             connection.executemany(f"insert into marts.{table} values ({', '.join('?' * len(values[0]))})", values)
+    tables.write(connection, NOW)
     return connection
 
 

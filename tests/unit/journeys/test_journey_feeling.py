@@ -7,7 +7,7 @@ import pytest
 
 from cdp.errors import InputError
 from demo.sheets import sheet
-from journeys.feeling import curve, keeping, lexicon, ngram
+from journeys.feeling import curve, keeping, lexicon, ngram, tables
 from journeys.feeling.languages import language
 from journeys.scope import Scope
 
@@ -63,6 +63,7 @@ def test_english_by_the_lexicon(text, sign):
     ("text", "tongue"),
     [
         ("Hello there", "en"),
+        ("Terrible, I am angry.", "en"),
         ("How do I return the kettle?", "en"),
         ("你好 ok", "zh"),
         ("请问iPhone什么时候能送到？", "zh"),
@@ -142,10 +143,11 @@ def test_too_few_ratings_teach_nothing():
 
 def test_without_a_model_other_languages_have_no_verdict(model):
     text = next(text for text in sentences("zh")["bad"] if not model.score([text])[0].abstains)
-    assert curve.verdict(text).abstains
-    assert curve.verdict(text, model).score < 0
-    assert curve.verdict("  ").abstains
-    assert curve.verdict("Ich musste die Lampe wegwerfen").abstains, "`die` is a word of feeling in English only"
+    german = "Ich musste die Lampe wegwerfen"
+    silent = tables.read([text, "  ", german])
+    assert {each.score for each in silent.values()} == {None}, "`die` is a word of feeling in English only"
+    assert silent["  "].language == "none"
+    assert tables.read([text], model)[text].score < 0
 
 
 @pytest.fixture
@@ -179,9 +181,16 @@ def test_the_model_is_kept_until_the_ratings_change(chinese, tmp_path):
 
 
 def test_chinese_tickets_stand_on_the_curve(chinese):
-    learnt = keeping.learn(chinese, Scope(until=NOW))
-    silent, found = (curve.measure(chinese, Scope(until=NOW), *given) for given in ((), (learnt,)))
+    silent = curve.measure(chinese, Scope(until=NOW))
     assert sum(cell.from_text for cell in silent.cells) == 0 and silent.model.version is None
+    assert "cdp run" in silent.model.reason and sum(cell.no_verdict for cell in silent.cells) > 0
+    written = tables.write(chinese, NOW)
+    found = curve.measure(chinese, Scope(until=NOW))
+    assert 0 < written.verdicts < written.texts and written.reason is None
+    assert sum(cell.from_text for cell in found.cells) == written.verdicts
+    assert {
+        row[0] for row in chinese.execute("select method from marts.ticket_feelings where score is not null").fetchall()
+    } == {"learnt"}
     assert "zh" in found.model.speaks and found.model.checks["zh"]["accuracy"] > 0.7
     assert sum(cell.from_text for cell in found.cells) > 0
     for cell in found.cells:
@@ -208,3 +217,22 @@ def test_ratings_go_before_text_and_everything_is_counted(world):
         assert cell.score.n == cell.rated + cell.from_text
         # The question all these tickets ask is neutral: only ratings speak.
         assert cell.from_text == 0
+
+
+def test_a_cell_says_how_much_of_it_is_text(make_world):
+    world = make_world(6, people=300)
+    world.execute(
+        "update marts.tickets set description = case substr(ticket_id, 2)::integer % 3 when 0 then 'Great help, very "
+        "friendly.' when 1 then 'Terrible, I am angry.' else 'Where is it?' end"
+    )
+    tables.write(world, NOW)
+    found = curve.measure(world, Scope(until=NOW))
+    for cell in found.cells:
+        basis = cell.basis
+        assert basis.rated.value + basis.from_text.value + basis.no_verdict.value == basis.tickets.value
+        if cell.good.n:
+            assert basis.text_share.value == basis.from_text.value / cell.good.n
+            assert basis.backed.value == cell.good.n / basis.tickets.value
+            assert cell.good.low <= cell.good.value <= cell.good.high
+    told = [cell for cell in found.cells if cell.from_text]
+    assert told and all(cell.no_verdict for cell in told), "every third text is a plain question"

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cdp.errors import ConfigurationError, InputError
+from cdp.errors import ConfigurationError, InputError, NotFoundError
 from journeys.findings.inflection import search
 from journeys.findings.probes import load_probes
 from journeys.interventions import catalogue, ranking
@@ -117,8 +117,9 @@ def test_edits_are_kept_and_change_the_order(findings, tmp_path):
     [("nobody_knows", {"difficulty": 1}), ("answer_in_time", {"difficulty": 9}), ("answer_in_time", {"people": 1})],
 )
 def test_wrong_edits_are_refused(tmp_path, key, changes):
-    with pytest.raises(InputError):
+    with pytest.raises((InputError, NotFoundError)):
         catalogue.edit(tmp_path / "own.yaml", key, changes)
+    assert not (tmp_path / "own.yaml").exists()
 
 
 def test_every_shipped_intervention_names_people():

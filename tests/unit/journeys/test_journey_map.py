@@ -13,13 +13,28 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cdp.errors import ConfigurationError, InputError, NotFoundError
+from journeys.feeling import tables
 from journeys.map import export, fonts, mermaid, svg
+from journeys.map.content import FEELING_PARTS
 from journeys.map.finding import sharpest
 from journeys.map.model import build_map
 from journeys.map.page import Page, clear_of, spread
 from journeys.map.words import Words, whole_percents
+from journeys.measures import Measure
 
 HAS_CJK_FONT = importlib.util.find_spec("pylopdf_fonts_zh_cn") is not None
+
+
+@pytest.fixture(scope="module")
+def world(make_world, as_of):
+    """A world in which every third ticket says something, and what it says was read."""
+    found = make_world(1)
+    found.execute(
+        "update marts.tickets set description = case substr(ticket_id, 2)::integer % 3 when 0 then 'Great help, very "
+        "friendly.' when 1 then 'Terrible, I am angry.' else 'Where is it?' end"
+    )
+    tables.write(found, as_of)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -105,18 +120,39 @@ def test_whole_percents_sum_to_a_hundred(counts):
     assert sum(int(text.split()[0]) for text in texts.values() if not text.startswith("<")) == 100
 
 
+def counted_again(shown, connection):
+    """Every number that SQL can say, by running what its trace tells: (key, told, counted)."""
+    document = json.loads(export.to_bytes(shown, "json"))
+    for key, number in document["numbers"].items():
+        assert (number["models"] and number["method"] and number["reads"]) or number["value"] is None, key
+        if number["cell"] is None:
+            assert number["value"] is None or key.startswith("intervention."), key
+            continue
+        reads = {name: document["queries"][name] for name in number["reads"]}
+        tables = ", ".join(f"{name}_rows as ({query['statement']})" for name, query in reads.items())
+        value, n = connection.execute(f"with {tables} {number['cell']}").fetchall()[0]
+        yield key, (number["value"], number["n"]), (value, n)
+
+
 def test_every_number_can_be_traced_and_counted_again(english, world):
-    document = json.loads(export.to_bytes(english, "json"))
-    for key, measure in english.numbers():
-        query = document["queries"][measure.query]
-        assert query["models"], key
-        assert "select" in query["sql"], key
-    query = document["queries"]["people"]
-    bound = dict(query["parameters"].items())
-    rows = world.execute(query["sql"], bound).fetchall()
-    again = {row[0]: (row[1], row[2]) for row in rows}
-    for column in english.stages:
-        assert again[column.stage] == (column.reached.value, column.now.value)
+    keys = []
+    for key, told, counted in counted_again(english, world):
+        keys.append(key.partition(".")[0])
+        assert (told[0] is None) == (counted[0] is None), key
+        assert told[0] is None or told[0] == pytest.approx(float(counted[0])), key
+        assert told[1] == (counted[1] or 0), key
+    assert set(keys) == {"totals", "people", "moves", "time", "feeling", "touchpoint", "service"}
+    assert len(keys) > 80
+    assert english.sql("people.use.now").startswith("with people_rows as (")
+
+
+def test_what_is_at_stake_rests_on_the_units_of_its_query(english, world):
+    assert english.interventions
+    for row in english.interventions:
+        query = english.queries[row.worth.query]
+        units = world.execute(f"select count(*) from ({query.statement})").fetchall()[0][0]
+        assert units > 0 and english.sql(f"intervention.{row.key}") is None
+        assert english.traced_numbers()[f"intervention.{row.key}"]["method"]
 
 
 def test_people_now_are_everybody_once(english, world):
@@ -144,7 +180,14 @@ def test_feeling_has_no_point_without_ratings(english):
     silent = english.model_copy(
         update={
             "stages": tuple(
-                column.model_copy(update={"feeling": column.feeling.model_copy(update={"value": None, "n": 0})})
+                column.model_copy(
+                    update={
+                        "feeling": column.feeling.model_copy(update={"value": None, "n": 0}),
+                        "feeling_from": column.feeling_from.model_copy(
+                            update=dict.fromkeys(FEELING_PARTS, Measure(value=0, n=0))
+                        ),
+                    }
+                )
                 for column in english.stages
             )
         }

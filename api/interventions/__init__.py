@@ -1,0 +1,1 @@
+"""Interventions: what to do first, and what people filled in about it."""
