@@ -171,13 +171,21 @@ def _seed(connection: duckdb.DuckDBPyConnection) -> None:
             from c_named as n join identity.identity_map as m
                 on m.source_record_id = n.value and n.kind = case m.source {sources} end
         ),
+        -- a device names the web users who identified themselves on it
+        by_device as (
+            select distinct n.subject, m.profile_id, 'web:' || d.user_id, false
+            from c_named as n join intermediate.int_device_identifies as d
+                on d.anonymous_id = n.value and n.kind = '{IdentifierType.ANONYMOUS_ID}'
+            join identity.identity_map as m on m.source = 'web' and m.source_record_id = d.user_id
+        ),
         by_profile as (
             select l.subject, l.profile_id, m.source || ':' || m.source_record_id, false
             from lives as l left join identity.identity_map as m
                 on m.profile_id = l.profile_id and not m.provisional
             where l.merged_into is null
         )
-        select * from by_value union select * from by_record union select * from by_profile
+        select * from by_value union select * from by_record
+        union select * from by_device union select * from by_profile
         """
     )
     connection.execute(

@@ -1,5 +1,6 @@
 """Erasing profiles from the store: rows and bytes, and a publication that names the snapshot without them.
 
+Which tables hold rows of a profile is said in `personal_data`, so a new table is erased as soon as it is declared.
 Everything happens in one transaction, so profiles and snapshot change at one moment. `settle` then makes the bytes go:
 SQLite empties its log, PostgreSQL rewrites the tables, gathers statistics anew and moves on to another log segment.
 """
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from typing import Protocol
 
 import sqlalchemy as sa
 
@@ -18,15 +20,16 @@ from cdp.clock import wall_now
 from cdp.store import address
 from cdp.store.base import Publication
 from cdp.store.faults import told
+from cdp.store.personal_data import TABLES
 from cdp.store.postgres import PostgresBackend
 from cdp.store.publishing import Backend
-from cdp.store.schema import identifiers, membership_changes, memberships, profiles, publications
+from cdp.store.schema import metadata, profiles, publications
 from cdp.store.sqlite import SqliteBackend
 
 _BATCH = 500
-_TABLES = ("memberships", "membership_changes", "identifiers", "profiles")
 # What people decided about the erased goes through `DecisionLog.forget`.
 _DECISIONS = ("identity_decision_links", "identity_withdrawals", "identity_decisions", "identity_hub_edits")
+OWN = {name: declared.rows[1] for name, declared in TABLES.items() if declared.rows[0] == "profile"}
 
 
 @dataclass(frozen=True)
@@ -37,53 +40,77 @@ class StoreErased:
     tombstones: int
 
 
-def count(url: str, profile_ids: Iterable[str]) -> dict[str, int]:
-    """Rows by table that an erasure of these profiles would touch."""
-    found = dict.fromkeys(_TABLES, 0)
-    with _engine(_backend(url)) as engine, engine.connect() as connection:
-        for batch in _batches(profile_ids):
-            for table in (memberships, membership_changes, identifiers, profiles):
-                counted = sa.select(sa.func.count()).select_from(table).where(table.c.profile_id.in_(batch))
-                if table is profiles:
-                    counted = counted.where(table.c.document.is_not(None))
-                found[table.name] += connection.scalar(counted) or 0
-    return found
+class Eraser(Protocol):
+    """Erases from one store; the in-memory double keeps the same contract."""
+
+    def count(self, profile_ids: Iterable[str]) -> dict[str, int]:
+        """Rows by table that an erasure of these profiles would touch."""
+        ...
+
+    def erase(self, profile_ids: Iterable[str], publication: Publication | None) -> StoreErased:
+        """Delete everything about the profiles; their ids stay as retired. `publication` is recorded with it.
+
+        Ids that the store does not know are passed over; erasing again changes nothing.
+        """
+        ...
+
+    def settle(self) -> str | None:
+        """Make overwritten and deleted values leave the files. None when all is done, else what could not be done."""
+        ...
 
 
-def erase(url: str, profile_ids: Iterable[str], publication: Publication | None) -> StoreErased:
-    """Delete everything about the profiles; their ids stay as retired. `publication` is recorded with it."""
-    backend = _backend(url)
-    rows = dict.fromkeys(_TABLES, 0)
-    tombstones = 0
-    with (
-        _engine(backend) as engine,
-        engine.connect().execution_options(writes=True) as connection,
-        connection.begin(),
-    ):
-        backend.lock(connection, "publish")
-        for batch in _batches(profile_ids):
-            for table in (memberships, membership_changes, identifiers):
-                rows[table.name] += connection.execute(sa.delete(table).where(table.c.profile_id.in_(batch))).rowcount
-            emptied = sa.update(profiles).where(profiles.c.profile_id.in_(batch))
-            changed = connection.execute(
-                emptied.values(
+class SqlEraser:
+    """On SQLite or PostgreSQL."""
+
+    def __init__(self, url: str) -> None:
+        self._backend = _backend(url)
+
+    def count(self, profile_ids: Iterable[str]) -> dict[str, int]:
+        """See `Eraser.count`."""
+        found = dict.fromkeys((*OWN, profiles.name), 0)
+        with _engine(self._backend) as engine, engine.connect() as connection:
+            for batch in _batches(profile_ids):
+                for name, column in OWN.items():
+                    table = metadata.tables[name]
+                    counted = sa.select(sa.func.count()).select_from(table).where(table.c[column].in_(batch))
+                    found[name] += connection.scalar(counted) or 0
+                living = sa.select(sa.func.count()).select_from(profiles).where(_not_erased(batch))
+                found[profiles.name] += connection.scalar(living) or 0
+        return found
+
+    def erase(self, profile_ids: Iterable[str], publication: Publication | None) -> StoreErased:
+        """See `Eraser.erase`."""
+        rows = dict.fromkeys((*OWN, profiles.name), 0)
+        with (
+            _engine(self._backend) as engine,
+            engine.connect().execution_options(writes=True) as connection,
+            connection.begin(),
+        ):
+            self._backend.lock(connection, "publish")
+            for batch in _batches(profile_ids):
+                for name, column in OWN.items():
+                    table = metadata.tables[name]
+                    rows[name] += connection.execute(sa.delete(table).where(table.c[column].in_(batch))).rowcount
+                emptied = sa.update(profiles).where(_not_erased(batch)).values(
                     status="retired", merged_into=None, document=None, content_hash="", version=profiles.c.version + 1
-                )
-            ).rowcount
-            rows["profiles"] += changed
-            tombstones += changed
-        if publication is not None:
-            row = {**vars(publication), "counts": json.dumps(dict(publication.counts)), "published_at": wall_now()}
-            row.pop("seq")
-            connection.execute(sa.insert(publications), row)
-    return StoreErased(rows, tombstones)
+                )  # fmt: skip
+                rows[profiles.name] += connection.execute(emptied).rowcount
+            if publication is not None:
+                row = {**vars(publication), "counts": json.dumps(dict(publication.counts)), "published_at": wall_now()}
+                row.pop("seq")
+                connection.execute(sa.insert(publications), row)
+        return StoreErased(rows, rows[profiles.name])
+
+    def settle(self) -> str | None:
+        """See `Eraser.settle`."""
+        with _engine(self._backend) as engine:
+            return _truncate(engine) if isinstance(self._backend, SqliteBackend) else _vacuum(engine)
 
 
-def settle(url: str) -> str | None:
-    """Make overwritten and deleted values leave the files. None when all is done, else what could not be done."""
-    backend = _backend(url)
-    with _engine(backend) as engine:
-        return _truncate(engine) if isinstance(backend, SqliteBackend) else _vacuum(engine)
+def _not_erased(batch: list[str]) -> sa.ColumnElement[bool]:
+    """Profiles of a batch that are something else than an id that is retired and empty."""
+    emptied = sa.and_(profiles.c.status == "retired", profiles.c.content_hash == "")
+    return sa.and_(profiles.c.profile_id.in_(batch), sa.not_(emptied))
 
 
 def _truncate(engine: sa.Engine) -> str | None:
@@ -98,7 +125,7 @@ def _truncate(engine: sa.Engine) -> str | None:
 def _vacuum(engine: sa.Engine) -> str | None:
     """Rewrite and analyse; the write-ahead log is moved on where the role may."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for table in (*_TABLES, *_DECISIONS):
+        for table in (*OWN, profiles.name, *_DECISIONS):
             connection.exec_driver_sql(f"vacuum full {table}")
             connection.exec_driver_sql(f"analyze {table}")
         try:

@@ -50,6 +50,7 @@ class _Published:
     # segment key → profile id → since
     members: dict[str, dict[str, datetime]] = field(default_factory=dict)
     changes: list[MembershipChange] = field(default_factory=list)
+    last_change: int = 0
     publications: list[Publication] = field(default_factory=list)
 
 
@@ -72,6 +73,11 @@ class InMemoryStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def published(self) -> _Published:
+        """What is served now; an erasure changes it in place."""
+        return self._now
 
     def close(self) -> None:
         """Nothing to give back; the content stays."""
@@ -199,7 +205,7 @@ class InMemoryStore:
 def _next_profiles(
     old: _Published, profiles: Iterable[ProfileDocument], redirects: Iterable[Redirect]
 ) -> tuple[_Published, int, int, int]:
-    new = _Published(last_identifier=old.last_identifier, changes=list(old.changes))
+    new = _Published(last_identifier=old.last_identifier, changes=list(old.changes), last_change=old.last_change)
     written = redirected = 0
     for profile in profiles:
         if profile.profile_id in new.profiles:
@@ -299,8 +305,10 @@ def _record(
     new: _Published, change: Literal["entered", "exited"], found: list[tuple[str, str]], publication: Publication
 ) -> None:
     for key, profile_id in found:
-        seq = len(new.changes) + 1
-        new.changes.append(MembershipChange(seq, key, profile_id, change, publication.run_id, publication.as_of))
+        new.last_change += 1
+        new.changes.append(
+            MembershipChange(new.last_change, key, profile_id, change, publication.run_id, publication.as_of)
+        )
 
 
 def _successor(new: _Published, profile_id: str) -> str | None:

@@ -15,8 +15,9 @@ from typing import Any
 from cdp.clock import wall_now
 from cdp.engine.duckdb import open_engine
 from cdp.settings import Settings
-from cdp.store import erasing, open_store, snapshots
+from cdp.store import open_store, snapshots
 from cdp.store.base import AuditEntry, Publication
+from cdp.store.erasing import SqlEraser
 from identity import forgetting
 from identity.normalise.columns import record_columns
 from pipelines.context import Progress, wait_until_free
@@ -168,7 +169,7 @@ class Execution:
         mark = f"erased:{self.work.request}"
         former = self.settings.serving / current.snapshot_file if current else None
         if current is None or former is None or (current.fingerprint != mark and not former.exists()):
-            return {"store": dict(erasing.erase(url, self._profile_ids(), None).rows), "snapshot": {}, "kept": 0}
+            return {"store": dict(SqlEraser(url).erase(self._profile_ids(), None).rows), "snapshot": {}, "kept": 0}
         found: dict[str, Any] = {"snapshot": {}, "store": {}, "kept": 0}
         if current.fingerprint != mark:
             run_id = f"{current.run_id.partition('-erased-')[0]}-erased-{self.work.request[-12:]}"
@@ -182,8 +183,8 @@ class Execution:
                 ids = [row[0] for row in connection.execute("select value from erase_profiles").fetchall()]
                 database.put_in_place(connection, unfinished, target)
             counts = _counts(target)
-            erased = erasing.erase(
-                url, ids, Publication(run_id, target.name, current.as_of, {**current.counts, **counts}, mark)
+            erased = SqlEraser(url).erase(
+                ids, Publication(run_id, target.name, current.as_of, {**current.counts, **counts}, mark)
             )
             found |= {"store": dict(erased.rows), "kept": erased.tombstones}
             former = target
@@ -200,7 +201,7 @@ class Execution:
     def _settle(self) -> list[str]:
         """Bytes of the store, and readers that still hold a former file."""
         notes = []
-        unsettled = erasing.settle(self.settings.database_url)
+        unsettled = SqlEraser(self.settings.database_url).settle()
         if unsettled:
             notes.append(unsettled)
         pause = threading.Event()

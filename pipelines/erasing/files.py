@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cdp.settings import Settings
+from pipelines.erasing.exports import clean_export, holds
 from pipelines.ingest.landing_file import LandedFile
 from pipelines.ingest.rewriting import rewrite
 from pipelines.ingest.screening import Screen
@@ -19,7 +19,6 @@ from privacy.verify.needles import Needle, patterns, searchable
 from privacy.verify.search import Searcher
 
 _SQLITE = b"SQLite format 3\x00"
-_LINES = {".csv", ".tsv", ".ndjson", ".jsonl", ".txt"}
 # Made anew whenever they are needed.
 _CACHES = ("dbt/logs", "sqlmesh", "gx", "tmp")
 
@@ -78,11 +77,11 @@ def _count_waiting(settings: Settings, path: Path, gone: int) -> None:
 def clean(settings: Settings, needles: Iterable[Needle], profile_ids: Iterable[str]) -> dict[str, int]:
     """Exports without the people's rows, Dagster without rows that hold a value, no caches; counts by file class."""
     wanted = searchable([*needles, *(Needle(0, "profile", one) for one in profile_ids)])
-    searcher = Searcher(patterns(wanted, encoded=False))
+    searcher = Searcher(patterns(wanted))
     counts = {"exports": 0, "dagster": 0, "removed": 0}
     for path in sorted(settings.exports.rglob("*")) if settings.exports.is_dir() else ():
         if path.is_file():
-            counts["exports"] += _clean_export(path, searcher)
+            counts["exports"] += clean_export(path, searcher)
     for path in sorted(settings.dagster_home.rglob("*")) if settings.dagster_home.is_dir() else ():
         if path.is_file():
             counts["dagster"] += _scrub(path, searcher)
@@ -96,51 +95,12 @@ def clean(settings: Settings, needles: Iterable[Needle], profile_ids: Iterable[s
     return counts
 
 
-def _clean_export(path: Path, searcher: Searcher) -> int:
-    """Rows taken out of a file; one of a form that has no rows is removed when it holds a value."""
-    plain = Path(path.name.removesuffix(".gz")).suffix.lower()
-    if plain in _LINES:
-        return _clean_lines(path, searcher)
-    if plain == ".parquet":
-        return _clean_parquet(path, searcher)
-    from privacy.verify.decode import views
-
-    if any(searcher.count(view) for view in views(path)):
-        path.unlink()
-        return 1
-    return 0
-
-
-def _clean_lines(path: Path, searcher: Searcher) -> int:
-    packed = path.suffix == ".gz"
-    content = gzip.decompress(path.read_bytes()) if packed else path.read_bytes()
-    lines = content.split(b"\n")
-    kept = [line for line in lines if not any(True for _ in searcher.find(line))]
-    if len(kept) < len(lines):
-        _replace(path, gzip.compress(b"\n".join(kept)) if packed else b"\n".join(kept))
-    return len(lines) - len(kept)
-
-
-def _clean_parquet(path: Path, searcher: Searcher) -> int:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path)
-    rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
-    keep = [not any(True for _ in searcher.find("\n".join(map(str, row)).encode())) for row in rows]
-    if not all(keep):
-        partial = path.with_name(f".{path.name}.part")
-        pq.write_table(table.filter(pa.array(keep)), partial)
-        partial.replace(path)
-    return keep.count(False)
-
-
 def _scrub(path: Path, searcher: Searcher) -> int:
     """Delete rows that hold a value from a SQLite file, bytes included; other files with one are removed."""
     with path.open("rb") as handle:
         head = handle.read(16)
     if head != _SQLITE:
-        if searcher.count([path.read_bytes()]):
+        if holds(path, searcher):
             path.unlink()
             return 1
         return 0
@@ -165,9 +125,3 @@ def _scrub(path: Path, searcher: Searcher) -> int:
     finally:
         connection.close()
     return deleted
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_bytes(content)
-    partial.replace(path)

@@ -53,7 +53,7 @@ class Delivery:
     def put_events(self, file: str, *events: dict[str, Any] | str) -> Path:
         lines = [one if isinstance(one, str) else json.dumps(one) for one in events]
         content = ("\n".join(lines) + "\n").encode()
-        return self.put(file, gzip.compress(content) if file.endswith(".gz") else content)
+        return self.put(file, gzip.compress(content, mtime=0) if file.endswith(".gz") else content)
 
     def land(self) -> list[landing.LandedFile]:
         return landing.land(self.settings, self.folder)

@@ -135,3 +135,8 @@ def test_unknown_people_have_what_they_named(warehouse: duckdb.DuckDBPyConnectio
 def test_json_is_faithful(warehouse: duckdb.DuckDBPyConnection) -> None:
     ann = one(warehouse, Named("email", "ann@x.org", "ann@x.org"))
     assert Closure.from_json(ann.to_json()) == ann
+
+
+def test_a_device_names_those_who_identified_themselves_on_it(warehouse: duckdb.DuckDBPyConnection) -> None:
+    assert one(warehouse, Named("anonymous_id", "d1")).records == one(warehouse, Named("contact_id", "1")).records
+    assert one(warehouse, Named("anonymous_id", "d2")).is_ambiguous

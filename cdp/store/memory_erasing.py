@@ -1,0 +1,56 @@
+"""Erasing profiles from the store in memory, for tests and trials: the promises of `cdp.store.erasing.SqlEraser`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from cdp.clock import wall_now
+from cdp.store.base import Publication
+from cdp.store.erasing import StoreErased
+from cdp.store.memory import InMemoryStore
+
+
+class InMemoryEraser:
+    """Implements `cdp.store.erasing.Eraser` on a store of this process."""
+
+    def __init__(self, store: InMemoryStore) -> None:
+        self._store = store
+
+    def count(self, profile_ids: Iterable[str]) -> dict[str, int]:
+        """See `Eraser.count`."""
+        ids, now = frozenset(profile_ids), self._store.published
+        return {
+            "identifiers": sum(owner in ids for _, _, owner in now.identifiers),
+            "memberships": sum(len(ids & members.keys()) for members in now.members.values()),
+            "membership_changes": sum(change.profile_id in ids for change in now.changes),
+            "profiles": sum(
+                row.profile_id in ids and (row.status != "retired" or row.content_hash != "")
+                for row in now.profiles.values()
+            ),
+        }
+
+    def erase(self, profile_ids: Iterable[str], publication: Publication | None) -> StoreErased:
+        """See `Eraser.erase`."""
+        ids, now = frozenset(profile_ids), self._store.published
+        rows = self.count(ids)
+        now.identifiers = {key: number for key, number in now.identifiers.items() if key[2] not in ids}
+        now.members = {
+            key: {one: since for one, since in members.items() if one not in ids}
+            for key, members in now.members.items()
+        }
+        now.changes = [change for change in now.changes if change.profile_id not in ids]
+        for one in ids & now.profiles.keys():
+            row = now.profiles[one]
+            if row.status != "retired" or row.content_hash:
+                now.profiles[one] = replace(
+                    row, status="retired", merged_into=None, document=None, content_hash="", version=row.version + 1
+                )
+        if publication is not None:
+            number = len(now.publications) + 1
+            now.publications.append(replace(publication, seq=number, published_at=wall_now()))
+        return StoreErased(rows, rows["profiles"])
+
+    def settle(self) -> str | None:
+        """See `Eraser.settle`."""
+        return None

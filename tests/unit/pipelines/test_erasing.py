@@ -1,0 +1,254 @@
+"""An erasure over a small home: landing, raw, quarantine, identity, exports; proved, receipted, never back."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp.errors import ConflictError, InputError, NotFoundError
+from cdp.store import open_store
+from identity import state
+from identity.config import PIPELINE
+from pipelines.erasing import check, execution, requests
+from privacy import receipts
+from privacy.work import Work
+from tests.unit.pipelines.ingest_delivery import CONTACTS, DEALS, Delivery, contact, event, make_delivery
+
+ANN = "ann.lee@marked.org"
+MARKS = (ANN, ANN.upper(), "u_marked_700", "device_marked_1")
+PEOPLE = {
+    "sales:700001": ("ann", ANN, "ann", False),
+    "web:u_marked_700": ("ann", ANN, "ann", False),
+    "support:900001": ("ann", None, "annie", True),
+    "sales:700002": ("bob", "bob@marked.org", "bob", False),
+}
+
+
+@dataclass
+class World:
+    """A home with Ann (sales, web, and doubtfully support) and Bob, who share a phone."""
+
+    delivery: Delivery
+
+    @property
+    def settings(self) -> Any:
+        return self.delivery.settings
+
+    def found(self, text: str) -> list[str]:
+        """Files under the home in which a text stands, gzip unpacked."""
+        hits = []
+        for path in self.settings.home.rglob("*"):
+            if path.is_file():
+                content = path.read_bytes()
+                content = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+                if text.encode() in content:
+                    hits.append(path.relative_to(self.settings.home).as_posix())
+        return hits
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    delivery = make_delivery(tmp_path)
+    deliver(delivery)
+    delivery.load()
+    with delivery.engine.writer() as connection:
+        state.prepare(connection, PIPELINE)
+        connection.execute("create schema intermediate")
+        connection.execute("create table intermediate.int_device_identifies (anonymous_id varchar, user_id varchar)")
+        connection.execute("insert into intermediate.int_device_identifies values ('device_marked_1', 'u_marked_700')")
+        for key, (profile, mailbox, given, provisional) in PEOPLE.items():
+            source, record = key.split(":")
+            connection.execute(
+                "insert into identity.identity_map values (?, ?, ?, 1, ?)", [source, record, profile, provisional]
+            )
+            connection.execute(
+                "insert into identity.state_features (record_key, source, source_record_id, content_hash, mailbox,"
+                " telephone, given, family) values (?, ?, ?, 'made', ?, '+15035550123', ?, 'lee')",
+                [key, source, record, mailbox, given],
+            )
+            if mailbox:
+                connection.execute(
+                    "insert into identity.identifiers values (?, 'email', ?, ?, ?)", [profile, mailbox, source, record]
+                )
+        for number, profile in enumerate(("ann", "bob"), start=1):
+            connection.execute("insert into identity.profiles values (?, ?, 'living', null, '')", [profile, number])
+        connection.execute(
+            "insert into identity.edges values ('sales:700001', 'web:u_marked_700', 20, 1, false, ''),"
+            " ('sales:700001', 'support:900001', 2, 0.8, true, ''),"
+            " ('sales:700001', 'sales:700002', -2, 0.2, false, '')"
+        )
+        connection.execute(
+            "insert into identity.device_map values ('device_marked_1', 'ann', '0001-01-01', '9999-12-31', 'identify')"
+        )
+        connection.execute(
+            "insert into identity.state_frequencies values ('m', 'given', 'ann', 1), ('m', 'given', 'bob', 1)"
+        )
+    exports = delivery.settings.exports
+    exports.mkdir(parents=True)
+    (exports / "all.csv").write_text(f"profile_id,email\nann,{ANN}\nbob,bob@marked.org\n")
+    open_store(delivery.settings.database_url).close()
+    return World(delivery)
+
+
+def deliver(delivery: Delivery) -> None:
+    delivery.put_lines(
+        "sales/contacts.csv", CONTACTS, contact(700001, mail=ANN.upper()), contact(700002, mail="bob@marked.org"),
+        contact("", name="Ann", mail=ANN),
+    )  # fmt: skip
+    delivery.put_lines(
+        "sales/deals.csv", DEALS, "1,open,,2025-01-01,,700001", "2,open,,2025-01-01,,700001;700002",
+    )  # fmt: skip
+    delivery.put_events(
+        "web/events.jsonl.gz",
+        event(1, userId="u_marked_700", anonymousId="device_marked_1"), event(2, anonymousId="device_marked_1"),
+        event(3, anonymousId="device_of_bob"), '{"type":"track","messageId":"m4","userId":"u_marked_700","an',
+    )  # fmt: skip
+
+
+def erase(world: World, *identifiers: str) -> dict[str, Any]:
+    made, _ = requests.submit(world.settings, [list(identifiers)])
+    return requests.execute(world.settings, made.request)
+
+
+def test_nothing_is_left_and_others_are_as_they_were(world: World) -> None:
+    assert all(world.found(mark) for mark in MARKS), "the positive control finds every mark"
+    bob = world.delivery.rows("select * from raw.sales_contacts where record_key = '700002'")
+    signed = erase(world, f"email:{ANN}")
+    assert signed["receipt"]["status"] == "completed", signed["receipt"]["notes"]
+    for mark in MARKS:
+        assert world.found(mark) == []
+    rows = world.delivery.rows
+    assert rows("select * from raw.sales_contacts where record_key = '700002'") == bob
+    assert rows("select record_key from raw.sales_contacts") == [("700002",)]
+    assert rows("select record_key, payload ->> '$.\"Associated Contact IDs\"' from raw.sales_deals") == [
+        ("2", "erased-1;700002")
+    ]
+    assert rows("select record_key from raw.web_events") == [("m3",)]
+    assert rows("select count(*) from quarantine.rows") == [(0,)]
+    assert world.delivery.totals("sales.contacts") == (3, 1, 0, 0)
+    assert world.delivery.totals("web.events") == (4, 1, 0, 0)
+    assert (world.settings.exports / "all.csv").read_text() == "profile_id,email\nbob,bob@marked.org\n"
+
+
+def test_the_profile_is_retired_and_the_rest_is_looked_at_again(world: World) -> None:
+    made, closures = requests.submit(world.settings, [[f"email:{ANN}"]])
+    assert [doubt.record for doubt in closures[0].doubtful] == ["support:900001"]
+    requests.execute(world.settings, made.request)
+    rows = world.delivery.rows
+    assert rows("select profile_id, status from identity.profiles order by 1") == [
+        ("ann", "retired"),
+        ("bob", "living"),
+    ]
+    assert rows("select source || ':' || source_record_id from identity.identity_map") == [("sales:700002",)]
+    assert rows("select record_key, content_hash from identity.state_features") == [("sales:700002", "")]
+    assert rows("select value from identity.state_frequencies") == [("bob",)]
+    assert rows("select kind, profile_id, reason from identity.identity_events") == [("retired", "ann", "erased")]
+
+
+def test_the_same_files_bring_nobody_back(world: World) -> None:
+    erase(world, f"email:{ANN}")
+    deliver(world.delivery)
+    assert world.delivery.land() == [], "the same bytes are known"
+    path = world.delivery.folder / "sales" / "contacts.csv"
+    path.write_text(path.read_text() + contact(700003) + "\n")
+    world.delivery.load()
+    assert {row[0] for row in world.delivery.rows("select record_key from raw.sales_contacts")} == {"700002", "700003"}
+    assert world.found(ANN) == []
+
+
+def test_killed_between_any_two_steps_it_ends_with_one_receipt(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, _ = requests.submit(world.settings, [[f"email:{ANN}"]])
+    saved = Work.save
+
+    class Killed(BaseException):
+        pass
+
+    def dying(work: Work) -> None:
+        saved(work)
+        if work.content["done"]:
+            raise Killed
+
+    kills = 0
+    monkeypatch.setattr(Work, "save", dying)
+    while True:
+        try:
+            signed = requests.execute(world.settings, made.request)
+            break
+        except Killed:
+            kills += 1
+    assert kills == 9, "after every step"
+    assert signed["receipt"]["status"] == "completed"
+    assert receipts.verify(world.settings.privacy) == []
+    assert Work.open_ones(world.settings.privacy) == []
+    assert requests.execute(world.settings, made.request) == signed
+    assert len(list((world.settings.privacy / "receipts").glob("*.json"))) == 1
+
+
+def test_receipts_hold_and_tell_of_every_change(world: World) -> None:
+    signed = erase(world, f"email:{ANN}")
+    body = signed["receipt"]
+    text = json.dumps(signed)
+    assert not any(mark.lower() in text.lower() for mark in MARKS)
+    assert body["tokens"] >= 4 and body["doubtful"] == 1
+    assert all(line["residual_hits"] == 0 for line in body["stores"])
+    assert sum(line["control_hits"] for line in body["stores"]) > 0
+    assert receipts.verify(world.settings.privacy) == []
+    path = world.settings.privacy / "receipts" / f"{body['request']}.json"
+    path.write_text(path.read_text().replace('"status": "completed"', '"status": "partial"'))
+    assert "does not hold" in receipts.verify(world.settings.privacy)[0]
+
+
+def test_verify_and_unsuppress(world: World) -> None:
+    request = erase(world, f"email:{ANN}")["receipt"]["request"]
+    assert check.verify(world.settings, request, [f"email:{ANN}"])["clean"]
+    (world.settings.home / "tmp").mkdir(exist_ok=True)
+    (world.settings.home / "tmp" / "leak.txt").write_text(f"to {ANN}, again")
+    again = check.verify(world.settings, request, [f"email:{ANN}"])
+    assert not again["clean"] and again["search"]["hits"] == {"scratch": 1}
+    assert check.lift(world.settings, request) > 0
+    with pytest.raises(NotFoundError):
+        check.lift(world.settings, request)
+    world.delivery.put_lines("sales/contacts.csv", CONTACTS, contact(700001, mail=ANN))
+    world.delivery.load()
+    assert ("700001",) in world.delivery.rows("select record_key from raw.sales_contacts")
+    assert not check.verify(world.settings, request)["clean"]
+
+
+def test_unknown_people_get_the_same_answer(world: World) -> None:
+    signed = erase(world, "email:nobody@nowhere.org")
+    assert signed["receipt"]["status"] == "completed"
+    assert world.delivery.rows("select count(*) from raw.sales_contacts") == [(2,)]
+
+
+def test_two_people_and_nonsense_are_refused(world: World) -> None:
+    with pytest.raises(ConflictError, match="lead to 2 different people"):
+        requests.submit(world.settings, [[f"email:{ANN}", "email:bob@marked.org"]])
+    with pytest.raises(InputError, match="TYPE:VALUE"):
+        requests.submit(world.settings, [["ann"]])
+    with pytest.raises(InputError, match="at least one identifier"):
+        requests.submit(world.settings, [[]])
+    with pytest.raises(NotFoundError):
+        requests.execute(world.settings, "er-unknown")
+    assert requests.read_all(world.settings) == []
+
+
+def test_a_dry_run_changes_nothing(world: World) -> None:
+    found = requests.scope(world.settings, [[f"email:{ANN}"]])
+    assert found["rows"]["raw.web_events"] == 2
+    assert found["doubtful"][0]["record"] == "support:900001"
+    assert world.found(ANN) and requests.read_all(world.settings) == []
+
+
+def test_a_place_that_cannot_be_read_makes_the_proof_partial(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    (world.settings.home / "exports" / "broken.csv.gz").write_bytes(b"\x1f\x8b\x08\x00broken")
+    monkeypatch.setattr(execution.files, "clean", lambda *_: {})
+    body = erase(world, f"email:{ANN}")["receipt"]
+    assert body["status"] == "partial"
+    assert any("could not be read" in note for note in body["notes"])
+    assert datetime.fromisoformat(body["verified_at"])
