@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import Field
 
-from journeys.audience import Audience, beside, resolve, titled
+from journeys.audience import Audience, beside, named, resolve, titled
 from journeys.measures import Frozen
 from journeys.scope import Scope
 
@@ -93,4 +93,6 @@ def _side(
     scope = resolve(connection, audience, as_of=as_of, store=store, name=name)
     counted = connection.execute(f"select count(*) from {scope.relation}").fetchone()
     people = int(counted[0]) if counted else 0
-    return Side[T].model_construct(audience=audience, people=people, result=question(connection, scope))
+    return Side[T].model_construct(
+        audience=named(connection, audience), people=people, result=question(connection, scope)
+    )

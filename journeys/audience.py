@@ -7,8 +7,11 @@ selects its people is kept as the origin of the scope, so that numbers can be tr
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
 
 from cdp.errors import InputError, NotFoundError
 from journeys import period as periods
@@ -47,11 +50,12 @@ _RETURNING = """p.first_seen_at < $since and p.profile_id in (
 
 
 class Audience(Frozen):
-    """People and a period. `until` is the last moment included; `segment_title` is for reading only."""
+    """People and a period. `until` is the last moment included; titles (of a persona by language) are for reading."""
 
     segment: str | None = None
     segment_title: str | None = None
     persona: str | None = None
+    persona_titles: dict[str, str] = Field(default_factory=dict)
     channel: str | None = None
     hours: tuple[int, int] | None = None
     who: Who | None = None
@@ -107,7 +111,8 @@ def beside(base: Audience, text: str) -> Audience:
     if kind == "hours":
         return _replaced(base, hours=periods.hours(value))
     if kind in ("segment", "persona", "channel"):
-        return _replaced(base, **{kind: value}, **({"segment_title": None} if kind == "segment" else {}))
+        titles: dict[str, dict[str, Any]] = {"segment": {"segment_title": None}, "persona": {"persona_titles": {}}}
+        return _replaced(base, **{kind: value}, **titles.get(kind, {}))
     raise InputError(
         f"`{kind[:20]}` cannot be compared: write a segment, or persona:, channel:, hours:, period:, new, returning or"
         " everybody."
@@ -157,6 +162,15 @@ def titled(audience: Audience, store: Store) -> Audience:
     if audience.segment not in known:
         raise NotFoundError(unknown("segment", audience.segment, known))
     return _replaced(audience, segment_title=known[audience.segment])
+
+
+def named(connection: duckdb.DuckDBPyConnection, audience: Audience) -> Audience:
+    """The audience with the titles of its persona, where the snapshot has them."""
+    if audience.persona is None or not has_column(connection, "personas", "titles"):
+        return audience
+    sql = "select titles from marts.personas where persona = $persona"
+    rows = connection.execute(sql, {"persona": audience.persona}).fetchall()
+    return _replaced(audience, persona_titles=json.loads(rows[0][0])) if rows else audience
 
 
 def spelled(audience: Audience) -> list[str]:

@@ -165,7 +165,7 @@ def told(audience: Audience) -> str:
     """Whom an answer is about, in words."""
     parts = [
         f"segment {audience.segment_title or audience.segment}" if audience.segment else "",
-        f"persona {audience.persona}" if audience.persona else "",
+        f"persona {audience.persona_titles.get('en', audience.persona)}" if audience.persona else "",
         f"came through {audience.channel} first" if audience.channel else "",
         f"active from {audience.hours[0]} to {audience.hours[1]} h UTC" if audience.hours else "",
         audience.who or "",

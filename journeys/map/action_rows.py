@@ -23,6 +23,9 @@ def pain_points(page: Page, grid: Grid, y: float) -> float:
     bottom = row_label(page, y, words("pain"), words("pain_note"))
     for column in grid.columns:
         at = y + 24.0
+        if column.stage.is_path and not column.stage.pain_points:
+            page.text(column.left, at, words("pain_none"), size=12, fill=MID)
+            at += 17
         for point in column.stage.pain_points[:MOST_POINTS] if column.stage.is_path else ():
             at = _pain_point(page, grid, column, point, at) + 10
         bottom = max(bottom, at - 10)
@@ -42,11 +45,15 @@ def _pain_point(page: Page, grid: Grid, column: Column, point: PainPoint, y: flo
                     "pain_rates",
                     exposed=percent(effect.rate_exposed),
                     compared=percent(effect.rate_compared),
-                    days=int(point.finding.details.get("days") or 0),
+                    days=words.days(int(point.finding.details.get("days") or 0)),
                 ),
                 words("pain_n", n_exposed=f"{effect.n_exposed:,}", n_compared=f"{effect.n_compared:,}"),
             )
         )
+        like = point.finding.adjusted
+        if like is not None and round(100 * like.value) != round(100 * effect.value):
+            ends = {"low": _points(like.low), "high": _points(like.high)}
+            body = "\n".join((body, words("pain_adjusted", n=_points(like.value), **ends)))
     else:
         share, gone = point.share, point.people
         head = words("leaves_head", share=column.percents.get("lapse", "–"))
@@ -55,7 +62,8 @@ def _pain_point(page: Page, grid: Grid, column: Column, point: PainPoint, y: flo
     for line in fonts.wrap(head, 13.5, column.width, bold=True):
         page.text(column.left, y, line, size=13.5, bold=True, fill=fill, key=f"pain.{column.stage.stage}.{point.key}")
         y += 17
-    return page.lines(column.left, y, fonts.wrap(body, 12, column.width), size=12, leading=15.5, fill=DARK)
+    lines = [line for text in body.split("\n") for line in fonts.wrap(text, 12, column.width)]
+    return page.lines(column.left, y, lines, size=12, leading=15.5, fill=DARK)
 
 
 def interventions(page: Page, grid: Grid, y: float) -> float:
@@ -85,10 +93,13 @@ def _intervention(
     page: Page, grid: Grid, edges: dict[str, float], row: Intervention, *, rank: int, y: float, stage: str
 ) -> None:
     words = grid.words
-    room = edges["stage"] - edges["title"] - 34
     page.text(edges["title"], y, str(rank), size=13, fill=MID)
+    status = "" if row.status == "open" else words(f"status.{row.status}")
+    room = edges["stage"] - edges["title"] - 34 - fonts.width(status, 12)
     title = fonts.shorten(row.title, 13.5, room, bold=True)
-    page.text(edges["title"] + 20, y, title, size=13.5, bold=True, key=f"intervention.{row.key}", hint=row.wording)
+    key = f"intervention.{row.key}"
+    end = page.text(edges["title"] + 20, y, title, size=13.5, bold=True, key=key, hint=row.wording)
+    page.text(end + 8, y, status, size=12, fill=MID)
     page.text(edges["stage"], y, fonts.shorten(stage, 13, edges["people"] - edges["stage"] - 8), size=13)
     page.text(edges["people"], y, f"{row.people:,}", size=13)
     page.text(edges["gap"], y, words("points", n=f"{100 * row.effect.value:.0f}"), size=13)
@@ -104,7 +115,7 @@ def _intervention(
     filled = {
         "investment": row.investment,
         "difficulty": words("difficulty", n=row.difficulty) if row.difficulty else None,
-        "period": words("days", n=row.period_days) if row.period_days else None,
+        "period": words.days(row.period_days) if row.period_days else None,
     }
     ends = {"investment": edges["difficulty"], "difficulty": edges["period"], "period": grid.right + 10}
     for name, text in filled.items():
@@ -127,6 +138,10 @@ def footer(page: Page, grid: Grid, y: float) -> float:
     for text in (words("how.1"), words("how.2"), source.rstrip(" ·")):
         at = page.lines(grid.left, at, fonts.wrap(text, 12, grid.right - grid.left), size=12, leading=17, fill=MID)
     return at + 20
+
+
+def _points(share: float) -> str:
+    return _signed(100 * share)
 
 
 def _signed(value: float) -> str:

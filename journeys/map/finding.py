@@ -41,7 +41,9 @@ def headline(findings: Findings, stages: tuple[StageColumn, ...], bottleneck: st
     column = next((stage for stage in stages if stage.stage == bottleneck), None)
     if column is not None and "lapse" in column.moves:
         share, name = column.moves["lapse"], words.stage(column.stage, column.label)[0]
-        sentence = words.title("bottleneck", share=percent(share.value), stage=name)
+        sentence = words.title(
+            "bottleneck", share=percent(share.value), stage=name, n=count((share.value or 0.0) * share.n)
+        )
         return Headline(key="bottleneck", sentence=sentence, stage=column.stage, share=share, people=column.reached)
     last = [stage for stage in stages if stage.is_path][-1]
     name = words.stage(last.stage, last.label)[0]

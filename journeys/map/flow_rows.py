@@ -18,6 +18,7 @@ BAR_HEIGHT = 104.0
 MOVE_LEADING = 22.0
 # Durations from a minute to three years share one logarithmic axis.
 SHORTEST, LONGEST = 1 / 1440, 1095.0
+TICKS = (1 / 24, 1.0, 30.44, 365.25)
 GREYS = {
     "forward": DARK, "back": "#8f8f8d", "service": "#adadab", "lapse": LIGHT, "restart": DARK, "stay": LIGHT,
 }  # fmt: skip
@@ -95,9 +96,10 @@ def time(page: Page, grid: Grid, y: float) -> float:
     words = grid.words
     low = row_label(page, y, words("time"), words("time_note"))
     line = y + 28
+    lowest = line + 25
     for column in grid.columns:
         page.line(column.left, line, column.right, line, stroke=PALE, width=1.2)
-        for tick in (1 / 24, 1.0, 30.44, 365.25):
+        for tick in TICKS:
             x = _place(tick, column)
             page.line(x, line - 3, x, line + 3, stroke=LIGHT)
         stay = column.stage.time
@@ -120,11 +122,13 @@ def time(page: Page, grid: Grid, y: float) -> float:
             first = words.span(stay.p25.value)
             last = stay.p75.value
             middle = f"{first} – {words.span(last)}" if last is not None else words("open_end", low=first)
-            page.text(right + 8, line + 25, middle, size=12, fill=MID)
+            fits = right + 8 + fonts.width(middle, 12) <= column.right
+            page.text(right + 8 if fits else column.left, line + (25 if fits else 42), middle, size=12, fill=MID)
+            lowest = max(lowest, line + (25 if fits else 42))
     for column in grid.columns[:1]:
-        for tick, label in ((1 / 24, "1 h"), (1.0, "1 d"), (30.44, "1 mo"), (365.25, "1 y")):
+        for tick, label in zip(TICKS, words("ticks").split(","), strict=True):
             page.text(_place(tick, column), line - 8, label, size=9.5, fill=MID, anchor="middle")
-    return max(low, line + 25) + 16
+    return max(low, lowest) + 16
 
 
 def _place(days: float | None, column: Column) -> float:

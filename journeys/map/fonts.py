@@ -102,11 +102,14 @@ def cjk_font_folder() -> Path:
 
 
 def _pieces(text: str) -> list[str]:
-    """Unbreakable pieces: words with the space that follows, single Chinese characters with closing punctuation."""
+    """Unbreakable pieces: words with the space that follows, Chinese characters with the punctuation around them."""
     pieces: list[str] = []
     for character in text:
-        clings = character in " ，。、：；！？）》”…"
-        if pieces and (clings or not (is_cjk(character) or is_cjk(pieces[-1][-1]) or pieces[-1][-1] == " ")):
+        opened = bool(pieces) and pieces[-1][-1] in "（《“"
+        clings = opened or character in " ，。、：；！？）》”…"
+        if pieces and (
+            clings or not (character in "（《“" or is_cjk(character) or is_cjk(pieces[-1][-1]) or pieces[-1][-1] == " ")
+        ):
             pieces[-1] += character
         else:
             pieces.append(character)

@@ -31,7 +31,10 @@ aside dl{display:grid;grid-template-columns:auto 1fr;gap:4px 14px;margin:0 0 14p
 aside dt{color:#767676}aside dd{margin:0}
 aside pre{background:#f1f1ee;padding:12px;margin:0;white-space:pre-wrap;word-break:break-word;font-size:12px}
 aside button{float:right;border:0;background:none;font-size:20px;cursor:pointer}
-@media print{aside{display:none}}
+#tip{position:fixed;pointer-events:none;background:#1b1b1b;color:#fff;font-size:12.5px;line-height:1.5;padding:7px 11px;
+border-radius:4px;max-width:340px;white-space:pre-line;z-index:2}
+#tip[hidden]{display:none}
+@media print{aside,#tip{display:none}}
 """
 
 _SCRIPT = """
@@ -40,18 +43,28 @@ const panel=document.querySelector('aside');
 const put=(tag,text,parent)=>{
   const node=document.createElement(tag); node.textContent=text; parent.append(node); return node};
 const plain=value=>typeof value==='number'?+value.toPrecision(4):value;
-const show=key=>{
+const tip=document.getElementById('tip');
+const find=key=>{
   const cut=key.startsWith('compare:'), map=data.maps[cut?1:0], name=cut?key.slice(8):key;
-  const number=map.numbers[name]; panel.replaceChildren();
+  return [map,name,map.numbers[name]]};
+const shown=number=>{
+  const share=number.unit.startsWith('share');
+  const one=value=>value===null?'\\u2013':share?+(100*value).toFixed(1)+' %':plain(value).toLocaleString();
+  const value=one(number.value)+(share||number.value===null?'':' '+number.unit);
+  return [value,number.low===null?data.words.exact:one(number.low)+' \\u2013 '+one(number.high)]};
+const show=key=>{
+  const [map,name,number]=find(key); panel.replaceChildren(); tip.hidden=true;
   const close=put('button','\\u00d7',panel); close.setAttribute('aria-label','close');
   close.onclick=()=>{panel.hidden=true};
   put('h2',name,panel);
   if(number){
     const list=put('dl','',panel);
     const line=(term,text)=>{put('dt',term,list); put('dd',text,list)};
-    line(data.words.value,number.value===null?'\\u2013':plain(number.value)+' '+number.unit);
+    const [value,interval]=shown(number);
+    line(data.words.value,value);
     line('n',number.n.toLocaleString());
-    line(data.words.interval,number.low===null?data.words.exact:plain(number.low)+' \\u2013 '+plain(number.high));
+    line(data.words.interval,interval);
+    line(data.words.method,number.method);
     line(data.words.models,number.models.join(', '))}
   if(map.segments[name]){
     put('h3',data.words.segment,panel);
@@ -59,12 +72,24 @@ const show=key=>{
   if(map.people[name]){
     put('h3',data.words.people,panel);
     put('pre',map.people[name],panel)}
-  const query=number&&map.queries[number.query];
-  if(query){put('h3','SQL',panel);put('pre',query.sql,panel);
-    put('pre',JSON.stringify(query.parameters,null,1),panel)}
+  if(number&&number.reads.length){
+    const tables=number.reads.map(read=>read+'_rows as (\\n'+map.queries[read].statement.trim()+'\\n)');
+    put('h3','SQL',panel);
+    put('pre',number.cell?'with '+tables.join(',\\n')+'\\n'+number.cell:map.queries[number.reads[0]].statement,panel)}
   panel.hidden=false};
+const hover=event=>{
+  const number=find(event.currentTarget.dataset.key)[2]; if(!number)return;
+  const [value,interval]=shown(number);
+  tip.textContent=value+'\\nn = '+number.n.toLocaleString()+'\\n'+
+    (number.low===null?'':data.words.interval+': ')+interval;
+  tip.hidden=false;
+  tip.style.left=Math.min(event.clientX+14,innerWidth-tip.offsetWidth-8)+'px';
+  tip.style.top=Math.min(event.clientY+16,innerHeight-tip.offsetHeight-8)+'px'};
 for(const text of document.querySelectorAll('text[data-key]')){
   text.setAttribute('tabindex','0');
+  text.querySelector('title')?.remove();
+  text.addEventListener('mousemove',hover);
+  text.addEventListener('mouseleave',()=>{tip.hidden=true});
   text.addEventListener('click',()=>show(text.dataset.key));
   text.addEventListener('keydown',event=>{if(event.key==='Enter')show(text.dataset.key)})}
 document.addEventListener('keydown',event=>{if(event.key==='Escape')panel.hidden=true});
@@ -78,6 +103,7 @@ _WORDS = {
         "interval": "95 % interval",
         "exact": "counted, not sampled",
         "models": "models",
+        "method": "method",
         "segment": "The segment behind this number",
         "people": "The people behind this number",
     },
@@ -86,6 +112,7 @@ _WORDS = {
         "interval": "95 % 区间",
         "exact": "全部计数，无抽样误差",
         "models": "数据模型",
+        "method": "方法",
         "segment": "该数字对应的人群定义",
         "people": "该数字对应的人",
     },
@@ -102,7 +129,7 @@ def document(shown: JourneyMap, *, people: People | None = None, compare: Journe
         f'<!doctype html>\n<html lang="{shown.lang}"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{escape(shown.headline.sentence)}</title><style>{_STYLE}</style></head>\n<body>\n"
-        f"{_pages(shown, compare)}\n<aside hidden></aside>\n"
+        f'{_pages(shown, compare)}\n<aside hidden></aside><div id="tip" hidden></div>\n'
         f'<script type="application/json" id="numbers">{packed}</script>\n<script>{_SCRIPT}</script>\n</body></html>\n'
     )
 
@@ -119,6 +146,9 @@ def _behind(shown: JourneyMap, people: People | None) -> dict[str, Any]:
             segments[key] = json.dumps(condition, ensure_ascii=False, indent=1)
         if people is not None:
             listed[key] = people(shown, key)
+    for row in shown.interventions:
+        if row.segment is not None:
+            segments[f"intervention.{row.key}"] = row.segment.where
     queries = {name: query.model_dump(mode="json") for name, query in shown.queries.items()}
     return {"numbers": shown.traced_numbers(), "queries": queries, "segments": segments, "people": listed}
 

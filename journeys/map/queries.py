@@ -78,7 +78,8 @@ group by stage, move
 """
 
 # Kaplan-Meier: stays still open count for as long as they have lasted, so slow stages do not look fast. Intervals of
-# the quartiles invert the log-log interval of the curve (Greenwood's variance; Brookmeyer & Crowley 1982).
+# the quartiles invert the log-log interval of the curve (Greenwood's variance; Brookmeyer & Crowley 1982). A curve that
+# meets a quartile exactly has reached it, whatever the order in which its logarithms were summed.
 TIME = """
 with {stays},
 lengths as (
@@ -142,15 +143,15 @@ from lengths as l
 left join (
     select
         stage,
-        min(days) filter (surviving <= 0.75) as p25,
-        min(days) filter (surviving <= 0.5) as p50,
-        min(days) filter (surviving <= 0.25) as p75,
-        min(days) filter (least(lower_end, upper_end) <= 0.75) as p25_low,
-        min(days) filter (least(lower_end, upper_end) <= 0.5) as p50_low,
-        min(days) filter (least(lower_end, upper_end) <= 0.25) as p75_low,
-        min(days) filter (greatest(lower_end, upper_end) <= 0.75) as p25_high,
-        min(days) filter (greatest(lower_end, upper_end) <= 0.5) as p50_high,
-        min(days) filter (greatest(lower_end, upper_end) <= 0.25) as p75_high
+        min(days) filter (surviving <= 0.75 + 1e-9) as p25,
+        min(days) filter (surviving <= 0.5 + 1e-9) as p50,
+        min(days) filter (surviving <= 0.25 + 1e-9) as p75,
+        min(days) filter (least(lower_end, upper_end) <= 0.75 + 1e-9) as p25_low,
+        min(days) filter (least(lower_end, upper_end) <= 0.5 + 1e-9) as p50_low,
+        min(days) filter (least(lower_end, upper_end) <= 0.25 + 1e-9) as p75_low,
+        min(days) filter (greatest(lower_end, upper_end) <= 0.75 + 1e-9) as p25_high,
+        min(days) filter (greatest(lower_end, upper_end) <= 0.5 + 1e-9) as p50_high,
+        min(days) filter (greatest(lower_end, upper_end) <= 0.25 + 1e-9) as p75_high
     from ends
     group by stage
 ) as c on l.stage = c.stage

@@ -58,15 +58,15 @@ def _head(page: Page, grid: Grid, top: float) -> float:
     for line in fonts.wrap(shown.headline.sentence, TITLE_SIZE, WIDTH - 2 * MARGIN, bold=True)[:3]:
         page.text(MARGIN, y, line, size=TITLE_SIZE, bold=True)
         y += TITLE_SIZE * 1.22
+    end = page.text(MARGIN, y - 4, fonts.shorten(words.who(shown), 14, 0.6 * WIDTH, bold=True), size=14, bold=True)
     subtitle = words(
-        "subtitle",
-        who=words.who(shown),
+        "subtitle_anonymous" if shown.totals.anonymous.value else "subtitle",
         people=count(shown.totals.people.value),
         anonymous=count(shown.totals.anonymous.value),
         touchpoints=count(shown.totals.touchpoints.value),
         period=words.period(shown),
     )
-    page.text(MARGIN, y - 4, fonts.shorten(subtitle, 14, WIDTH - 2 * MARGIN), size=14, fill=MID)
+    page.text(end + 12, y - 4, fonts.shorten(subtitle, 14, WIDTH - MARGIN - end - 12), size=14, fill=MID)
     y += 40
     bottom = y
     for column in grid.columns:

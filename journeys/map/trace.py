@@ -74,12 +74,14 @@ def _moves(stage: str, what: str, path: Sequence[str]) -> Trace:
     if stage in path:
         hits = f"coalesce(sum(moves) filter (move = {_quoted(what)}), 0)"
         of = f"from moves_rows {_of(stage)}"
-        return Trace(WILSON, ("moves",), f"select {hits} / sum(moves) as value, sum(moves) as n {of}")
+        return Trace(WILSON, ("moves",), f"select {hits} / nullif(sum(moves), 0) as value, sum(moves) as n {of}")
     stays = f"(select stays from people_rows {_of(stage)})"
     back = "coalesce(sum(moves) filter (move <> 'service'), 0)"
     hits = back if what == "restart" else f"({stays} - {back})"
     return Trace(
-        WILSON, ("moves", "people"), f"select {hits} / {stays} as value, {stays} as n from moves_rows {_of(stage)}"
+        WILSON,
+        ("moves", "people"),
+        f"select {hits} / nullif({stays}, 0) as value, {stays} as n from moves_rows {_of(stage)}",
     )
 
 
@@ -91,14 +93,14 @@ def _time(stage: str, what: str, path: Sequence[str]) -> Trace:
 
 def _feeling(stage: str, what: str, path: Sequence[str]) -> Trace:
     del path
-    of = f"from feeling_rows {_of(stage)}"
-    if not what:
-        return Trace(FEELING, ("feeling",), f"select sum(good) / sum(felt) as value, {_sum('felt')} as n {of}")
-    if what == "backed":
-        return Trace(SHARE, ("feeling",), f"select sum(felt) / sum(tickets) as value, {_sum('tickets')} as n {of}")
-    if what == "text_share":
-        return Trace(SHARE, ("feeling",), f"select sum(from_text) / sum(felt) as value, {_sum('felt')} as n {of}")
-    return Trace(COUNTED, ("feeling",), f"select {_sum(what)} as value, {_sum('tickets')} as n {of}")
+    shares = {"": ("good", "felt"), "backed": ("felt", "tickets"), "text_share": ("from_text", "felt")}
+    if what in shares:
+        part, whole = shares[what]
+        value, n = f"sum({part}) / nullif(sum({whole}), 0)", _sum(whole)
+    else:
+        value, n = _sum(what), _sum("tickets")
+    method = FEELING if not what else SHARE if what in shares else COUNTED
+    return Trace(method, ("feeling",), f"select {value} as value, {n} as n from feeling_rows {_of(stage)}")
 
 
 def _touchpoint(stage: str, what: str, path: Sequence[str]) -> Trace:

@@ -50,7 +50,7 @@ def feeling(page: Page, grid: Grid, y: float) -> float:
         page.line(*whisker, stroke=DARK, width=1.6)
         page.dot(middle, height(measure.value), 5, RED if column.is_bottleneck else INK)
         at = (middle, height(measure.value))
-        _feeling_label(page, column.stage.stage, measure, at=at, lines=[*lines, whisker])
+        _feeling_label(page, column.stage.stage, measure, at=at, lines=[*lines, whisker], lowest=base + 4)
     return low + 14
 
 
@@ -71,7 +71,8 @@ def _feeling_basis(page: Page, column: Column, y: float, words: Words) -> float:
 
 
 def _silent(measure: Measure, words: Words) -> str:
-    return words("feeling_silent", n=count(measure.value)) if measure.value else ""
+    key = "feeling_silent_one" if measure.value == 1 else "feeling_silent"
+    return words(key, n=count(measure.value)) if measure.value else ""
 
 
 def _feeling_label(
@@ -81,12 +82,13 @@ def _feeling_label(
     *,
     at: tuple[float, float],
     lines: list[tuple[float, float, float, float]],
+    lowest: float,
 ) -> None:
     """The share beside the point, at the first height where no line runs through it."""
     share = percent(measure.value)
     wide = fonts.width(share, 15, bold=True)
     left = at[0] + 11
-    tries = [at[1] + 5 + way * step * 4 for step in range(24) for way in (-1, 1)]
+    tries = [y for step in range(24) for way in (-1, 1) if (y := at[1] + 5 + way * step * 4) <= lowest]
     free = (y for y in tries if clear_of((left - 2, y - 14, left + wide + 2, y + 4), lines))
     y = next(free, tries[-1])
     page.text(left, y, share, size=15, bold=True, key=f"feeling.{stage}", hint=hint(measure))

@@ -5,7 +5,7 @@ Texts from data (segment names, labels people chose) are shown as they are; the 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from journeys.map.content import JourneyMap
 from journeys.map.texts import CHANNELS_ZH, SOURCES_ZH, STAGES_ZH, TEXTS, TOUCHPOINTS_ZH
@@ -49,7 +49,8 @@ class Words:
         chosen = shown.audience
         parts = [self("segment", name=shown.segment)] if shown.segment else []
         if chosen.persona:
-            parts.append(self("persona", name=chosen.persona))
+            titles = chosen.persona_titles
+            parts.append(self("persona", name=titles.get(self.lang) or titles.get("en") or chosen.persona))
         if chosen.channel:
             parts.append(self("channel", name=self.channel(chosen.channel)))
         if chosen.hours:
@@ -70,12 +71,18 @@ class Words:
                 return f"{number(days * factor)} {zh[unit] if self.lang == 'zh' else unit}"
         return f"{number(days / 30.44)} {zh['mo'] if self.lang == 'zh' else 'mo'}"
 
+    def days(self, n: int) -> str:
+        """A number of days."""
+        return self("days_one") if n == 1 else self("days", n=n)
+
     def period(self, shown: JourneyMap) -> str:
         """The window of the map."""
         first = shown.since or shown.first_touchpoint or shown.until
         if shown.audience.since or shown.audience.until:
             return f"{first:%Y-%m-%d} – {shown.until:%Y-%m-%d}"
-        return f"{_month(first, self.lang)} – {_month(shown.until, self.lang)}"
+        # What ends at midnight of a first ended in the month before.
+        last = shown.until - timedelta(microseconds=1)
+        return f"{_month(first, self.lang)} – {_month(last, self.lang)}"
 
 
 def count(value: float | None) -> str:
