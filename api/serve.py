@@ -12,13 +12,15 @@ from api.app import create_app
 from cdp.errors import ConflictError
 from cdp.settings import Settings
 from cdp.store import open_store
+from privacy.restored import require_replayed
 
 
 def serve(settings: Settings) -> None:
-    """Serve until interrupted. Raises ConflictError when the address is taken, and what `open_store` raises."""
+    """Serve until interrupted. Raises ConflictError when the address is taken or erasures must be replayed first."""
     import uvicorn
 
     with open_store(settings.database_url) as store, _listening(settings) as listener:
+        require_replayed(settings.privacy, store)
         config = uvicorn.Config(
             create_app(settings, store=store),
             # Paths hold profile ids, and the framework's own log lines would quote them.

@@ -54,6 +54,7 @@ def run_pipeline(
     started = stopwatch()
     with writer_lock(settings.writer_lock):
         finish_interrupted(settings, progress)
+        _replay_erasures(settings, progress)
         news = News.EVERYTHING if full_refresh else _news(settings, delivered, partial, progress)
         if news is News.NOTHING:
             if not renew_model:
@@ -70,6 +71,13 @@ def run_pipeline(
         }
         steps = _execute(settings, news, options, progress)
     return RunReport(changed=True, seconds=round(stopwatch() - started, 2), steps=steps)
+
+
+def _replay_erasures(settings: Settings, progress: Progress) -> None:
+    """Before anything else after a restored backup: what was erased since goes again."""
+    from pipelines.erasing.replay import replay
+
+    replay(settings, progress)
 
 
 class News(Enum):

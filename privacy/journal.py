@@ -70,15 +70,19 @@ class Journal:
             self._write("".join(lines).encode())
         return seq
 
-    def suppressed(self) -> list[tuple[str, Token]]:
-        """Tokens in force with the request they came from: erased and not lifted since."""
-        held: dict[str, tuple[Token, ...]] = {}
+    def in_force(self) -> list[Entry]:
+        """Erasures that were not lifted since, oldest first."""
+        held: dict[str, Entry] = {}
         for entry in self.entries():
             if entry.kind == "erased":
-                held[entry.request] = entry.tokens
+                held[entry.request] = entry
             else:
                 held.pop(entry.request, None)
-        return [(request, token) for request, tokens in held.items() for token in tokens]
+        return list(held.values())
+
+    def suppressed(self) -> list[tuple[str, Token]]:
+        """Tokens in force with the request they came from."""
+        return [(entry.request, token) for entry in self.in_force() for token in entry.tokens]
 
     def _read(self) -> list[tuple[Entry, str]]:
         try:

@@ -146,3 +146,17 @@ def _known(kind: str, values: str, keys: str, hashing: TokenKeys | None, more: s
         for version in hashing.versions
     )
     return f"select k.request, h.value {more} from ({hashed}) as h join {keys} as k on k.value = h.token"
+
+
+def recognised(connection: duckdb.DuckDBPyConnection, hashing: TokenKeys) -> set[tuple[int, str, str]]:
+    """What of `people` the tokens stand for: (request, kind, value) of records, mailboxes and devices."""
+    tokens.install(connection, hashing)
+    wanted = (
+        ("record", "select distinct unnest(ids) as value from people", "key_records"),
+        ("mailbox", "select distinct mailbox as value from people_normal", "key_mailboxes"),
+        ("device", "select distinct device as value from people", "key_devices"),
+    )
+    queries = [
+        f"select request, '{kind}', value from ({_known(kind, values, keys, hashing)})" for kind, values, keys in wanted
+    ]
+    return {(request, kind, value) for request, kind, value in connection.execute(" union ".join(queries)).fetchall()}

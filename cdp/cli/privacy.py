@@ -115,6 +115,20 @@ def run(as_json: bool = Json) -> None:
         say("Nothing waits.")
 
 
+@app.command("replay")
+def replay(as_json: bool = Json) -> None:
+    """After a restored backup: erase again what was erased since it was made."""
+    from pipelines.erasing.replay import replay as again
+
+    signed = again(load_settings(), progress=note)
+    if as_json:
+        emit_json(signed)
+    elif signed is None:
+        say("Nothing waits: this home has been through every erasure.")
+    else:
+        _told(signed)
+
+
 @app.command("list")
 def list_requests(as_json: bool = Json) -> None:
     """All requests with their status."""

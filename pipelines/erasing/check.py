@@ -86,8 +86,9 @@ def lift(settings: Settings, request: str) -> int:
     if not held:
         raise NotFoundError(f"Nothing is suppressed by request {request}.")
     with writer_lock(settings.writer_lock):
+        # First the audit log: nothing is let in of which nobody could say who allowed it.
+        _audit(settings, "privacy.unsuppressed", request, {"tokens": len(held)})
         journal.append("lifted", [(request, [])], wall_now())
-    _audit(settings, "privacy.unsuppressed", request, {"tokens": len(held)})
     return len(held)
 
 

@@ -32,6 +32,7 @@ from privacy.inventory.load import load
 from privacy.journal import Journal
 from privacy.keys import token_keys
 from privacy.receipts import Receipt, StoreLine
+from privacy.restored import ERASED
 from privacy.verify import processes
 from privacy.verify.home import Scan, scan
 from privacy.verify.needles import Needle
@@ -43,6 +44,8 @@ TOMBSTONE = "the random profile id stays as retired, without anything else, so t
 
 class Execution:
     """One erasure on one state home; the caller holds the writer lock."""
+
+    kind = "erasure"
 
     def __init__(self, settings: Settings, work: Work, progress: Progress) -> None:
         self.settings = settings
@@ -117,10 +120,8 @@ class Execution:
         self._checkpoint()
         target = self.settings.warehouse.with_name("warehouse.duckdb.erasing")
         with database.opened(self.settings.warehouse, self._config) as connection:
-            done = connection.execute(
-                "select count(*) from old.ops.erasures where execution = ?", [self.work.request]
-            ).fetchall()[0][0]
-            if done:
+            gone_through = {row[0] for row in connection.execute("select execution from old.ops.erasures").fetchall()}
+            if gone_through.issuperset(request for _, request in self.bookings):
                 return {"rows": self.done["plan"]["rows"], "again": 0}
             filled = install(connection, self.settings, self.closures)
             rows = database.matched(connection, self.inventory)
@@ -129,11 +130,16 @@ class Execution:
             if "identity.state_features" in database.tables(connection):
                 again = forgetting.look_again(connection, "erase_members")
                 forgetting.retire(connection, "erase_profiles", self.work.request, wall_now())
-            self._book(connection, filled)
+            self._book(connection, filled, gone_through)
             database.put_in_place(connection, target, self.settings.warehouse)
         return {"rows": rows, "again": again}
 
-    def _book(self, connection: Any, filled: Filled) -> None:
+    @property
+    def bookings(self) -> list[tuple[int, str]]:
+        """The entries of the journal that this is about: number and request."""
+        return [(self.done["seq"], self.work.request)]
+
+    def _book(self, connection: Any, filled: Filled, gone_through: set[str]) -> None:
         """The row ledger: what was raw or in quarantine is suppressed now."""
         now = wall_now().astimezone(UTC).replace(tzinfo=None)
         batch = int(connection.execute("select coalesce(max(batch_seq), 0) from old.ops.batches").fetchall()[0][0])
@@ -152,7 +158,9 @@ class Execution:
                 """,
                 [batch, source, entity, -raw, -quarantined, raw + quarantined, now],
             )
-        connection.execute("insert into new.ops.erasures values (?, ?, ?)", [self.done["seq"], self.work.request, now])
+        for seq, request in self.bookings:
+            if request not in gone_through:
+                connection.execute("insert into new.ops.erasures values (?, ?, ?)", [seq, request, now])
 
     def _decisions(self) -> int:
         """What people decided about the erased: links that name their records, edits about their values."""
@@ -260,7 +268,7 @@ class Execution:
         clean = not notes and not any(residual["hits"].values())
         return Receipt(
             request=self.work.request,
-            kind="erasure",
+            kind=self.kind,
             status="completed" if clean else "partial",
             subjects=len(self.closures),
             doubtful=sum(len(closure.doubtful) for closure in self.closures),
@@ -276,9 +284,7 @@ class Execution:
     def _audit(self, signed: dict[str, Any]) -> None:
         body = signed["receipt"]
         detail = {"status": body["status"], "receipt": receipts.digest(body), "sequence": body["sequence"]}
-        entry = AuditEntry(
-            f"erasure-{self.work.request}", wall_now(), "erasure", "privacy.erased", self.work.request, detail
-        )
+        entry = AuditEntry(f"erasure-{self.work.request}", wall_now(), "erasure", ERASED, self.work.request, detail)
         with open_store(self.settings.database_url) as store:
             store.append_audit([entry])
 

@@ -31,15 +31,16 @@ def scan_duckdb(path: Path, searcher: Searcher, config: dict[str, Any]) -> dict[
             " where database_name = 'held' and not internal and table_name in"
             " (select table_name from duckdb_tables() where database_name = 'held') order by 1, 2, column_index"
         ).fetchall()
+        textual: dict[tuple[str, str], list[str]] = {}
         for schema, table, column, kind in columns:
-            if not any(word in kind for word in _TEXTUAL):
-                continue
+            if any(word in kind for word in _TEXTUAL):
+                textual.setdefault((schema, table), []).append(f'cast("{column}" as varchar)')
+        for (schema, table), texts in textual.items():
+            # One text a row, so that what is searched is what the reader's buffers hold and no row becomes an object.
             reader = connection.execute(
-                f'select cast("{column}" as varchar) as value from held."{schema}"."{table}"'
-                f' where "{column}" is not null'
+                f'select concat_ws(chr(10), {", ".join(texts)}) || chr(10) from held."{schema}"."{table}"'
             ).to_arrow_reader(ROWS)
-            hits = searcher.count(_joined(batch.column(0).to_pylist()) for batch in reader)
-            found.setdefault(f"{schema}.{table}", Counter()).update(hits)
+            found[f"{schema}.{table}"] = searcher.count(_content(batch.column(0)) for batch in reader)
     finally:
         connection.close()
     return found
@@ -94,5 +95,13 @@ def _bytes(value: Any) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode(errors="replace")
 
 
-def _joined(values: list[str]) -> bytes:
-    return "\n".join(values).encode(errors="replace")
+def _content(texts: Any) -> memoryview:
+    """The bytes of a column of text, one value after the other."""
+    import pyarrow as pa
+
+    whole = texts.cast(pa.large_string())
+    _, offsets, data = whole.buffers()
+    if data is None:
+        return memoryview(b"")
+    places = memoryview(offsets).cast("q")
+    return memoryview(data)[places[whole.offset] : places[whole.offset + len(whole)]]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 WINDOW = 8
 CHUNK = 16 << 20
 _STRIDES = (8, 4, 2, 1)
+_BLOCK = 1 << 15
 _MULTIPLIER = 0x9E3779B97F4A7C15
 _WORD = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 
@@ -88,7 +89,7 @@ class _Group:
                 word = int.from_bytes(content[offset : offset + WINDOW], "little")
                 self._at[word].append((number, offset))
         self._words = np.array(sorted(self._at), dtype=np.uint64)
-        bits = min(24, max(12, int(np.ceil(np.log2(len(self._words) * 64)))))
+        bits = min(23, max(12, int(np.ceil(np.log2(len(self._words) * 64)))))
         self._shift = np.uint64(64 - bits)
         self._table = np.zeros(1 << bits, dtype=bool)
         self._table[self._hash(self._words)] = True
@@ -103,12 +104,32 @@ class _Group:
             if whole <= 0:
                 continue
             words = content[start : start + whole * WINDOW].view(np.uint64)
-            likely = np.flatnonzero(self._table[self._hash(words)])
+            likely = self._likely(words)
             if not len(likely):
                 continue
-            exact = likely[np.isin(words[likely], self._words)]
+            there = words[likely]
+            nearest = np.minimum(np.searchsorted(self._words, there), len(self._words) - 1)
+            exact = likely[self._words[nearest] == there]
             for place, word in zip(exact.tolist(), words[exact].tolist(), strict=True):
                 yield from self._verified(view, start + place * WINDOW, word)
+
+    def _likely(self, words: Array) -> Array:
+        """Places of words whose hash is in the table; in blocks that stay in the processor's cache."""
+        import numpy as np
+
+        hashed = np.empty(_BLOCK, dtype=np.uint64)
+        mask = np.empty(_BLOCK, dtype=bool)
+        found = []
+        for low in range(0, len(words), _BLOCK):
+            part = words[low : low + _BLOCK]
+            size = len(part)
+            np.multiply(part, np.uint64(_MULTIPLIER), out=hashed[:size])
+            np.right_shift(hashed[:size], self._shift, out=hashed[:size])
+            np.take(self._table, hashed[:size].view(np.int64), out=mask[:size], mode="clip")
+            places = np.flatnonzero(mask[:size])
+            if len(places):
+                found.append(places + low)
+        return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
 
     def _verified(self, view: memoryview, position: int, word: int) -> Iterator[tuple[int, int]]:
         for number, offset in self._at[word]:
