@@ -48,6 +48,12 @@ class Answer(Frozen, Generic[T]):
         own = Side[T].model_construct(audience=self.audience, people=self.people, result=self.result)
         return (own,) if self.compare is None else (own, self.compare)
 
+    def next_to(self, other: Answer[T]) -> Answer[T]:
+        """The same answer with another one beside it."""
+        return Answer[T].model_construct(
+            as_of=self.as_of, audience=self.audience, people=self.people, result=self.result, compare=other.sides[0]
+        )
+
     def turned(self, change: Callable[[Side[T]], U]) -> Answer[U]:
         """The same answer with each side's result put another way."""
         own, *others = (

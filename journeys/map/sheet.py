@@ -10,6 +10,18 @@ from typing import Any
 
 from journeys.map.content import FEELING_PARTS, JourneyMap
 from journeys.map.words import Words
+from journeys.measures import Measure
+
+
+class Share(float):
+    """A share of one, shown as a percentage."""
+
+
+def _cell(measure: Measure | None, name: str = "value") -> Any:
+    """A value, or an end of the interval, as the spreadsheet shows it."""
+    value = None if measure is None else getattr(measure, name)
+    is_share = measure is not None and measure.unit.startswith("share") and name != "n"
+    return Share(value) if is_share and value is not None else value
 
 
 def workbook(shown: JourneyMap, compare: JourneyMap | None = None) -> bytes:
@@ -46,7 +58,7 @@ def _numbers(maps: list[JourneyMap]) -> list[list[Any]]:
     for key in dict.fromkeys(key for numbers in known for key in numbers):
         cells = [numbers.get(key) for numbers in known]
         first = next(cell for cell in cells if cell is not None)
-        values = [getattr(cell, name) if cell is not None else None for cell in cells for name in columns]
+        values = [_cell(cell, name) for cell in cells for name in columns]
         trace = next(each for each, numbers in zip(maps, known, strict=True) if key in numbers).trace(key, first)
         rows.append([key, first.unit, first.query, *values, trace.method, trace.cell])
     return rows
@@ -68,16 +80,16 @@ def _matrix(shown: JourneyMap) -> list[list[Any]]:
     rows.append([words("people"), *(column.reached.value for column in columns)])
     rows.append([words("now", n="").strip(), *(column.now.value for column in columns)])
     for move in dict.fromkeys(move for column in columns for move in column.moves):
-        cells = (column.moves[move].value if move in column.moves else None for column in columns)
+        cells = (_cell(column.moves.get(move)) for column in columns)
         rows.append([f"{words('moves')}: {words(f'move.{move}')}", *cells])
     rows += [
         [f"{words('time')} {mark}", *(getattr(column.time, mark).value for column in columns)]
         for mark in ("p25", "p50", "p75")
     ]
-    rows.append([words("feeling"), *(column.feeling.value for column in columns)])
+    rows.append([words("feeling"), *(_cell(column.feeling) for column in columns)])
     rows.append([f"{words('feeling')}: n", *(column.feeling.n for column in columns)])
     for part in FEELING_PARTS:
-        cells = (getattr(column.feeling_from, part).value for column in columns)
+        cells = (_cell(getattr(column.feeling_from, part)) for column in columns)
         rows.append([f"{words('feeling')}: {part.replace('_', ' ')}", *cells])
     rows.append([words("service"), *(column.service.people.value for column in columns)])
     kinds = dict.fromkeys((each.type, each.label) for column in columns for each in column.touchpoints)
@@ -111,6 +123,8 @@ def _fill(sheet: Any, rows: list[list[Any]], *, widths: tuple[int, int], frozen:
             cell = sheet.cell(row=y, column=x, value=value)
             if isinstance(value, str):
                 cell.data_type = "s"
+            elif isinstance(value, Share):
+                cell.number_format = "0.0 %"
             if y <= int(frozen[1:]) - 1:
                 cell.font = Font(bold=True)
     for x in range(1, max((len(row) for row in rows), default=1) + 1):

@@ -242,6 +242,9 @@ def test_png_pdf_and_xlsx_are_what_they_say(english, crowded, tmp_path):
     openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.load_workbook(path)
     assert book.sheetnames == ["Map", "Numbers", "Interventions", "Queries"]
+    shares = {row[0].value: row[3] for row in book["Numbers"].iter_rows(min_row=2)}
+    assert shares["moves.decision.forward"].number_format == "0.0 %"
+    assert shares["time.decision.p50"].number_format == "General"
     hostile = openpyxl.load_workbook(BytesIO(export.to_bytes(crowded, "xlsx")))
     assert not [cell for sheet in hostile for row in sheet for cell in row if cell.data_type == "f"]
 
