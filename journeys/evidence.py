@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import duckdb
 
@@ -109,7 +109,10 @@ def ranked(found: Answer[Findings], *, lang: str = "en", edits: Path | None = No
     """What to do first about findings, with what people filled in; quick, so that findings can be kept."""
     from journeys.interventions import catalogue, ranking
     from journeys.interventions.model import Ranked
+    from journeys.map.content import Language
 
+    if lang not in get_args(Language):
+        raise InputError(f"Interventions are told in en and zh, not `{lang[:20]}`.")
     entries = catalogue.load(edits)
     return found.turned(
         lambda side: Ranked(interventions=ranking.rank(side.result, entries, lang), queries=side.result.queries)

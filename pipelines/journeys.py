@@ -93,10 +93,10 @@ def write_segment(
         listed = allowed_of(served.connection, relation, purpose=purpose, as_of=served.as_of)
         document = {"key": key, "title": f"{question.name}: {node}"[:120], "purpose": purpose}
         if where is not None:
-            _write(out, {**document, "where": _checked(document, where)})
+            write_document(out, {**document, "where": _checked(document, where)})
         else:
             facts = {"as_of": f"{served.as_of:%Y-%m-%dT%H:%M:%SZ}", "size": listed.size, "held_back": listed.held_back}
-            _write(out, {**document, **facts, "profile_ids": listed.profile_ids})
+            write_document(out, {**document, **facts, "profile_ids": listed.profile_ids})
     kind = "definition" if where is not None else "list"
     return WrittenSegment(out, kind, key, purpose, listed.size, listed.held_back)
 
@@ -128,7 +128,8 @@ def _checked(document: dict[str, Any], where: Condition) -> Any:
     return dump(parse({**document, "where": where}))["where"]
 
 
-def _write(out: Path, content: dict[str, Any]) -> None:
+def write_document(out: Path, content: dict[str, Any]) -> None:
+    """A YAML file, whole or not at all."""
     import yaml
 
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ import typer
 from cdp.cli import journey_options as options
 from cdp.cli import journey_tables as tables
 from cdp.cli.data import Json
-from cdp.cli.journeys import ask
+from cdp.cli.journeys import ask, tell_written
 from cdp.cli.output import emit_json, say, table
 from cdp.cli.state import load_settings
 from cdp.errors import InputError
@@ -172,15 +172,20 @@ def findings(*, asked: options.Asked, as_json: bool = Json) -> None:
     tell(evidence.findings(), asked, as_json, show)
 
 
-@options.about()
+@options.about(people=True)
 def interventions(
     *, asked: options.Asked, lang: str = typer.Option("en", "--lang", help="en or zh."), as_json: bool = Json
 ) -> None:
-    """What to change first, for how many people, and what it is worth at most."""
+    """What to change first, for how many people, and what it is worth at most; --node KEY writes whom to begin with."""
     from journeys import evidence
+    from pipelines.evidence import write_audience
     from pipelines.journeys import answer
 
     settings = load_settings()
+    if asked.people is not None:
+        key, out = asked.people
+        tell_written(write_audience(settings, key, asked.audience, out), as_json=as_json)
+        return
     found = evidence.ranked(
         answer(settings, evidence.findings(), asked.audience, asked.compare),
         lang=lang,

@@ -18,6 +18,7 @@ from cdp.errors import InputError
 if TYPE_CHECKING:
     from journeys.asking import Answer
     from journeys.questions import Question
+    from pipelines.journeys import WrittenSegment
 
 
 def register(journey: typer.Typer) -> None:
@@ -220,6 +221,11 @@ def write_people(question: Question[Any], asked: options.Asked, *, as_json: bool
         return
     node, out = asked.people
     written = write_segment(load_settings(), question, asked.audience, node=node, out=out, purpose=asked.purpose)
+    tell_written(written, as_json=as_json)
+
+
+def tell_written(written: WrittenSegment, *, as_json: bool) -> None:
+    """What was written, for whom, and how many were held back."""
     if as_json:
         emit_json(written)
     elif written.kind == "definition":

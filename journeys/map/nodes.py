@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cdp.errors import NotFoundError
+from cdp.errors import InputError, NotFoundError
 from journeys.feeling.tables import NOTHING_READ
 from journeys.map.queries import MOVES
 from journeys.scope import Scope
@@ -94,6 +94,11 @@ def people_behind(scope: Scope, key: str, *, verdicts: str = NOTHING_READ) -> tu
     `verdicts` is the relation of what texts say (`journeys.feeling.tables.verdicts`).
     """
     kind, _, rest = key.partition(".")
+    if kind == "intervention":
+        raise InputError(
+            "Whom an intervention begins with is a segment of its own: `cdp journey interventions --node KEY "
+            "--segment-out FILE` writes it, and the list of interventions carries it."
+        )
     stage, _, rest = rest.partition(".")
     try:
         sql, values = _KINDS[kind](stage, rest)

@@ -275,6 +275,24 @@ def test_a_holdout_is_drawn_as_a_definition_of_the_same_people(cdp, tmp_path):
     assert code == 1 and "held_out and reached" in err
 
 
+def test_whom_an_intervention_begins_with_is_written_as_a_segment(cdp, tmp_path):
+    file = tmp_path / "late.yaml"
+    call = ("journey", "interventions", "--node", "answer_in_time", "--segment-out", str(file))
+    everybody = answered(cdp, *call)
+    assert everybody["kind"] == "definition" and everybody["size"] > 0
+    buyers = answered(cdp, *call, "--segment", "buyers")
+    assert buyers["size"] < everybody["size"]
+    assert document.parse(yaml.safe_load(file.read_text())).key == "late"
+    for words, message in (
+        ((*call, "--hours", "18..22"), "everybody, a segment or a persona"),
+        (("journey", "interventions", "--node", "answer_in_tme", "--segment-out", str(file)), "did you mean"),
+        (("journey", "interventions", "--lang", "xx"), "en and zh"),
+        (("journey", "map", "--node", "intervention.answer_in_time", "--segment-out", str(file)), "--node KEY"),
+    ):
+        code, _, err = cdp(*words)
+        assert code == 1 and message in err
+
+
 def test_what_is_planned_is_kept_and_shown(cdp, home):
     try:
         kept = answered(cdp, "journey", "plan", "answer_in_time", "--difficulty", "1", "--status", "running")
