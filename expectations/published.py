@@ -125,6 +125,18 @@ select
 from marts.predictions
 """
 
+_TICKET_FEELINGS = """
+select
+    count(*) - count(distinct ticket_id) as repeated_keys,
+    (select count(*) from marts.tickets where satisfaction is null and profile_id is not null) - count(*)
+        as tickets_left_out,
+    count(*) filter (profile_id is null or profile_id not in (select profile_id from marts.profiles))
+        as without_profile,
+    count(*) filter (not score between -1 and 1) as impossible_scores,
+    count(*) filter ((score is null) <> (method is null)) as scores_without_method
+from marts.ticket_feelings
+"""
+
 MEASURES: dict[str, str] = {
     "marts.profiles": _PROFILES,
     "marts.touchpoints": _TOUCHPOINTS,
@@ -182,7 +194,7 @@ MEASURES: dict[str, str] = {
     "identity.identity_map": _IDENTITY_MAP,
 }
 # What is derived from the tables above when they have passed.
-DERIVED: dict[str, str] = {"marts.predictions": _PREDICTIONS}
+DERIVED: dict[str, str] = {"marts.predictions": _PREDICTIONS, "marts.ticket_feelings": _TICKET_FEELINGS}
 
 
 def measure(connection: duckdb.DuckDBPyConnection, name: str) -> pd.DataFrame | None:

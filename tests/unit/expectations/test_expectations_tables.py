@@ -171,6 +171,9 @@ create table marts.predictions as select * from (values
     ('p2', 'use', null, null, null, null, null, null, null, 'Too few.', null, null, null)
 ) as t(profile_id, stage, next_stage, next_stage_probability, stay_probability, forward_probability, back_probability,
     restart_probability, lapse_risk, reason, alive_probability, expected_purchases, lifetime_value);
+alter table marts.tickets add column satisfaction varchar;
+create table marts.ticket_feelings as
+select ticket_id, profile_id, 'en' as language, 0.5 as score, 'lexicon' as method from marts.tickets;
 """
 
 
@@ -192,6 +195,25 @@ create table marts.predictions as select * from (values
 def test_damage_of_what_is_derived_is_told(warehouse: duckdb.DuckDBPyConnection, damage: str, told: list[str]) -> None:
     warehouse.execute(PREDICTIONS)
     warehouse.execute(damage)
-    [report] = runner.check_published(warehouse, derived=True)
-    assert report.name == "marts.predictions"
+    report, feelings = runner.check_published(warehouse, derived=True)
+    assert report.name == "marts.predictions" and not feelings.failures
+    assert [one.expectation for one in report.failures] == told
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        ("delete from marts.ticket_feelings", ["volume"]),
+        ("update marts.tickets set satisfaction = 'good'", ["volume"]),
+        ("insert into marts.ticket_feelings select * from marts.ticket_feelings limit 1", ["key_not_unique", "volume"]),
+        ("update marts.ticket_feelings set profile_id = 'p9'", ["profile_unknown"]),
+        ("update marts.ticket_feelings set score = -1.5", ["score_impossible"]),
+        ("update marts.ticket_feelings set method = null", ["method_missing"]),
+    ],
+)
+def test_damage_of_what_texts_say_is_told(warehouse: duckdb.DuckDBPyConnection, damage: str, told: list[str]) -> None:
+    warehouse.execute(PREDICTIONS)
+    warehouse.execute(damage)
+    _, report = runner.check_published(warehouse, derived=True)
+    assert report.name == "marts.ticket_feelings"
     assert [one.expectation for one in report.failures] == told
