@@ -1,7 +1,7 @@
 """Many byte patterns at the cost of one: hashed eight-byte windows, in numpy.
 
 A pattern of n bytes holds a window of eight bytes at every position that is a multiple of n - 7 or less. So windows are
-looked up only every eighth (fourth, second) byte for patterns that are long enough; a hit in the table of hashes is
+looked up only every eighth (fourth, second) byte when all patterns are long enough; a hit in the table of hashes is
 compared exactly, then the whole pattern is. The time hardly depends on how many patterns there are.
 """
 
@@ -41,20 +41,18 @@ class Searcher:
     def __init__(self, patterns: Sequence[Pattern]) -> None:
         self.patterns = patterns
         self.longest = max((len(pattern.bytes) for pattern in patterns), default=0)
-        grouped: dict[int, list[int]] = defaultdict(list)
-        for number, pattern in enumerate(patterns):
-            stride = next(one for one in _STRIDES if len(pattern.bytes) >= WINDOW + one - 1)
-            grouped[stride].append(number)
-        self._groups = [_Group(patterns, numbers, stride) for stride, numbers in sorted(grouped.items())]
+        shortest = min((len(pattern.bytes) for pattern in patterns), default=WINDOW)
+        # One short pattern decides for all: looking at every byte for it costs the same with the long ones beside it.
+        stride = next((one for one in _STRIDES if shortest >= WINDOW + one - 1), 1)
+        self._windows = _Windows(patterns, stride) if patterns else None
 
     def find(self, content: bytes | memoryview) -> Iterator[Hit]:
         """Hits in a buffer, each (pattern, position) once, in no order."""
         view = memoryview(content)
-        for group in self._groups:
-            for number, position in group.find(view):
-                pattern = self.patterns[number]
-                if not pattern.plain or _stands_alone(view, position, position + len(pattern.bytes)):
-                    yield Hit(number, position)
+        for number, position in self._windows.find(view) if self._windows else ():
+            pattern = self.patterns[number]
+            if not pattern.plain or _stands_alone(view, position, position + len(pattern.bytes)):
+                yield Hit(number, position)
 
     def count(self, chunks: Iterable[bytes | memoryview]) -> Counter[int]:
         """Hits by needle in a stream of chunks; a pattern across two chunks is found too."""
@@ -74,17 +72,17 @@ class Searcher:
         return found
 
 
-class _Group:
-    """Patterns that share a stride."""
+class _Windows:
+    """The windows of all patterns at as many offsets as the stride."""
 
-    def __init__(self, patterns: Sequence[Pattern], numbers: list[int], stride: int) -> None:
+    def __init__(self, patterns: Sequence[Pattern], stride: int) -> None:
         import numpy as np
 
         self._stride = stride
         self._patterns = patterns
         self._at: dict[int, list[tuple[int, int]]] = defaultdict(list)
-        for number in numbers:
-            content = patterns[number].bytes
+        for number, pattern in enumerate(patterns):
+            content = pattern.bytes
             for offset in range(stride):
                 word = int.from_bytes(content[offset : offset + WINDOW], "little")
                 self._at[word].append((number, offset))
