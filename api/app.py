@@ -109,7 +109,7 @@ async def _start(
     cursors = Cursors(await asyncio.to_thread(store.secret, CURSOR_KEY))
     services = Services(
         store, reader, analyst, trail, cursors, metrics, normalise or _shipped_normaliser(),
-        answers=AnswerShelf(), home=settings.home,
+        answers=AnswerShelf(), home=settings.home, clock=settings.clock, scratch=settings.tmp,
     )  # fmt: skip
     for work in (trail.keep_flushing(), _keep_following(services)):
         stack.push_async_callback(_cancel, asyncio.create_task(work))

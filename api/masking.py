@@ -35,6 +35,13 @@ PUBLIC_TRAITS = frozenset(
 )
 
 
+# Columns of profiles beside the traits that say nothing about who somebody is.
+PUBLIC_COLUMNS = PUBLIC_TRAITS | {
+    "profile_id", "is_anonymous", "current_stage", "stage_since", "episodes", "regressions", "restarts", "records",
+    "sources", "confidence",
+}  # fmt: skip
+
+
 def masked_profile(document: Mapping[str, Any]) -> dict[str, Any]:
     """A profile document with personal data masked."""
     shown: dict[str, Any] = {}

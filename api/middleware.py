@@ -19,6 +19,9 @@ from cdp.clock import stopwatch
 
 MAX_BODY_BYTES = 64 * 1024
 
+# Definitions of segments may be long lists of conditions.
+LARGER_BODIES = {"/v1/segments": 1024 * 1024}
+
 _PRIVATE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
 
 
@@ -39,12 +42,13 @@ class Guard:
         scope.setdefault("state", {})["request_id"] = request_id
         answer = _Answer(send, request_id)
         try:
-            if _declared_length(scope) > MAX_BODY_BYTES:
+            limit = _limit(scope)
+            if _declared_length(scope) > limit:
                 phrase = "Content Too Large"
-                detail = f"The body is larger than the {MAX_BODY_BYTES:,} bytes that are accepted."
+                detail = f"The body is larger than the {limit:,} bytes that are accepted."
                 await problems.problem(request_id, 413, phrase, detail)(scope, receive, answer)
             else:
-                await self._app(scope, _Limited(receive), answer)
+                await self._app(scope, _Limited(receive, limit), answer)
         except Exception as error:
             if answer.status:
                 problems.log(request_id, error)
@@ -76,16 +80,22 @@ class _Answer:
 class _Limited:
     """Counts the bytes of a body whose length nobody declared."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, limit: int) -> None:
         self._receive = receive
+        self._limit = limit
         self._bytes = 0
 
     async def __call__(self) -> Message:
         message = await self._receive()
         self._bytes += len(message.get("body", b""))
-        if self._bytes > MAX_BODY_BYTES:
+        if self._bytes > self._limit:
             raise HTTPException(413)
         return message
+
+
+def _limit(scope: Scope) -> int:
+    path = str(scope["path"])
+    return next((most for prefix, most in LARGER_BODIES.items() if path.startswith(prefix)), MAX_BODY_BYTES)
 
 
 def _declared_length(scope: Scope) -> int:

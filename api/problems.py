@@ -32,6 +32,7 @@ class FieldProblem(BaseModel):
 
     field: str = Field(description="Where: path, query or body, and the name.", examples=["body.type"])
     message: str
+    allowed: list[str] | None = Field(None, description="What is allowed here, when that is a closed set.")
 
 
 class Problem(BaseModel):
@@ -70,13 +71,6 @@ class PreconditionRequired(CdpError):
 
     status = 428
     title = "Precondition required"
-
-
-class VersionMismatch(CdpError):
-    """What is to be changed is not as it was when the caller read it."""
-
-    status = 412
-    title = "Version does not match"
 
 
 class TooSlow(UnavailableError):

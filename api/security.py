@@ -99,6 +99,7 @@ _KEY = ApiKey()
 
 ProfilesReader = Annotated[Caller, Security(_KEY, scopes=["profiles:read"])]
 SegmentsReader = Annotated[Caller, Security(_KEY, scopes=["segments:read"])]
+SegmentsWriter = Annotated[Caller, Security(_KEY, scopes=["segments:write"])]
 JourneysReader = Annotated[Caller, Security(_KEY, scopes=["journeys:read"])]
 JourneysWriter = Annotated[Caller, Security(_KEY, scopes=["journeys:write"])]
 IdentityReader = Annotated[Caller, Security(_KEY, scopes=["identity:read"])]

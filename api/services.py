@@ -14,6 +14,7 @@ from api.auditing import AuditTrail
 from api.cursors import Cursors
 from api.metrics import Metrics
 from api.shelf import AnswerShelf
+from cdp.clock import Clock
 from cdp.store.aio import AsyncReader
 from cdp.store.base import Store
 
@@ -35,6 +36,9 @@ class Services:
     answers: AnswerShelf
     # The state home: where what people fill in is kept.
     home: Path
+    clock: Clock
+    # For files without a name: what an answer is made of while it is sent.
+    scratch: Path
 
 
 async def _services(request: Request) -> Services:

@@ -6,6 +6,7 @@
     ├── NotFoundError        the thing asked for does not exist
     ├── ConflictError        the request contradicts what is stored (a newer version, a decision, a running process)
     │   └── BusyError        another process holds the writer lock
+    ├── VersionMismatch      what is to be changed is not as it was when the caller read it
     ├── AccessError          the caller is unknown or may not do this
     ├── CheckFailed          a data contract or ledger does not hold; nothing was published
     └── ResourceError        the machine ran out of something (disk, memory)
@@ -66,6 +67,13 @@ class BusyError(ConflictError):
     """Another process holds the writer lock."""
 
     title = "Busy"
+
+
+class VersionMismatch(CdpError):
+    """What is to be changed is not as it was when the caller read it."""
+
+    status = 412
+    title = "Version does not match"
 
 
 class AccessError(CdpError):

@@ -1,21 +1,18 @@
-"""Maps and segments for the command line, read from what is served."""
+"""Maps and findings for the command line, read from what is served."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cdp.errors import InputError, NotFoundError
+from cdp.errors import NotFoundError
 from cdp.settings import Settings
 
 if TYPE_CHECKING:
     import duckdb
 
     from journeys.scope import Scope
-    from segments.export import Exported
-    from segments.preview import Preview
 
 PAGE = 10_000
 
@@ -41,57 +38,6 @@ def served(settings: Settings, segment: str | None = None) -> Iterator[tuple[duc
         yield connection, Scope(until=current.as_of, relation="chosen_members", segment=segment)
 
 
-def preview_segment(settings: Settings, definition: Path) -> Preview:
-    """Counts, reach and rule drop-off of a definition in a YAML or JSON file, without storing it."""
-    import yaml
-
-    from segments.document import parse
-    from segments.library import load
-    from segments.preview import preview
-
-    try:
-        content = yaml.safe_load(definition.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{definition} cannot be read: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise InputError(f"{definition} is no readable YAML or JSON.") from None
-    library = {one.key: one for one in load()}
-    with served(settings) as (connection, scope):
-        return preview(connection, parse(content), as_of=scope.until, library=library, overlap=sorted(library))
-
-
-def export_segment(settings: Settings, key: str, file_format: str, out: Path) -> Exported:
-    """Write the exportable members of a segment; people without the needed consent are held back."""
-    from segments.export import FORMATS as EXPORT_FORMATS
-    from segments.export import export
-    from segments.library import load
-
-    library = {one.key: one for one in load()}
-    if key not in library:
-        raise NotFoundError(f"There is no segment {key!r}; there are: {', '.join(sorted(library))}.")
-    chosen = next((one for one in EXPORT_FORMATS if one == file_format), None)
-    if chosen is None:
-        raise InputError(f"There is no export format {file_format!r}; there are: {', '.join(EXPORT_FORMATS)}.")
-    with served(settings) as (connection, scope):
-        return export(connection, library[key], format=chosen, out=out, as_of=scope.until, library=library)
-
-
-def list_segments(settings: Settings) -> list[dict[str, Any]]:
-    """Key, title, size and exportable count of every segment."""
-    from cdp.store import open_store
-
-    with open_store(settings.database_url) as store:
-        return [
-            {"key": s.key, "title": s.title, "size": s.size, "exportable": s.exportable} for s in store.list_segments()
-        ]
-
-
-def list_members(settings: Settings, key: str, limit: int) -> list[str]:
-    """Profile ids in a segment, at most `limit`, ordered by id."""
-    from cdp.store import open_store
-
-    with open_store(settings.database_url) as store:
-        return _member_ids(store, key, limit)
 
 
 def _member_ids(store: Any, key: str, limit: int | None = None) -> list[str]:

@@ -7,23 +7,24 @@ one state. The pointer file follows for readers that know only files. See docs/d
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import duckdb
 
-from cdp.errors import CheckFailed
-from cdp.store.base import IdentifierRow, ProfileDocument, Publication, Redirect, SegmentRow, Status, Store
+from cdp.store.base import IdentifierRow, ProfileDocument, Publication, Redirect, Status, Store
+from cdp.store.segmentation import OutdatedError
 from pipelines.context import RunContext
 from pipelines.fingerprint import fingerprint, with_inputs_of
 from pipelines.preview import remember_project
+from pipelines.publishing_segments import evaluated
 
 if TYPE_CHECKING:
-    from segments.evaluate import Evaluated, Evaluation
+    from pipelines.publishing_segments import ServedSegments
 
 BATCH_ROWS = 10_000
+ATTEMPTS = 5
 
 # RFC 3339 in UTC, to the millisecond.
 MOMENT = "%Y-%m-%dT%H:%M:%S.%gZ"
@@ -111,35 +112,44 @@ class PublishedReport:
 def publish(run: RunContext) -> PublishedReport:
     """Evaluate the segments and swap what is served; a kill before the commit leaves the old publication."""
     from cdp.store import open_store, snapshots
-    from segments.evaluate import evaluate_all
-    from segments.fitting import fitting
-    from segments.library import load
 
     path = snapshots.snapshot_path(run.settings.serving, run.run_id)
-    with snapshots.open_snapshot(path) as connection:
-        with run.step("segments") as step:
-            definitions, left_out = fitting(connection, load())
-            evaluation = evaluate_all(connection, definitions, as_of=run.as_of)
-            _require_sound(evaluation)
-            step.rows = sum(segment.size for segment in evaluation.segments)
-            unfit = f", {len(left_out)} name stages that this stage set does not have" if left_out else ""
-            step.detail = f"({len(evaluation.segments)} segments{unfit})"
-        with run.step("publish") as step, open_store(run.settings.database_url) as store:
-            counts = _counts(connection)
-            store.publish(
-                Publication(run.run_id, path.name, run.as_of, counts, _mark(run, store)),
-                profiles=_documents(connection),
-                identifiers=_identifiers(connection),
-                redirects=_redirects(connection),
-                segments=[_segment_row(segment, run) for segment in evaluation.segments],
-                memberships=_memberships(evaluation),
-            )
-            snapshots.point_to(run.settings.serving, path)
-            snapshots.prune(run.settings.serving, keep=2)
-            # What production ran: the next preview is compared with it.
-            remember_project(run.settings)
-            step.rows, step.detail = counts["profiles"], "(profiles)"
+    with snapshots.open_snapshot(path) as connection, open_store(run.settings.database_url) as store:
+        counts = _counts(connection)
+        publication = Publication(run.run_id, path.name, run.as_of, counts, _mark(run, store))
+        for attempt in range(ATTEMPTS):
+            with run.step("segments") as step:
+                segments = evaluated(connection, store, run.as_of)
+                step.rows = sum(row.size for row in segments.rows)
+                step.detail = segments.told()
+            try:
+                with run.step("publish") as step:
+                    _swap(store, publication, connection, segments)
+                    step.rows, step.detail = counts["profiles"], "(profiles)"
+                break
+            except OutdatedError:
+                # Somebody saved a segment between its evaluation and the publication.
+                if attempt == ATTEMPTS - 1:
+                    raise
+        snapshots.point_to(run.settings.serving, path)
+        snapshots.prune(run.settings.serving, keep=2)
+        # What production ran: the next preview is compared with it.
+        remember_project(run.settings)
     return PublishedReport(counts)
+
+
+def _swap(
+    store: Store, publication: Publication, connection: duckdb.DuckDBPyConnection, segments: ServedSegments
+) -> None:
+    store.publish(
+        publication,
+        profiles=_documents(connection),
+        identifiers=_identifiers(connection),
+        redirects=_redirects(connection),
+        segments=segments.rows,
+        memberships=segments.memberships(),
+        definitions=segments.definitions,
+    )
 
 
 def _mark(run: RunContext, store: Store) -> str:
@@ -169,35 +179,6 @@ def _redirects(connection: duckdb.DuckDBPyConnection) -> Iterator[Redirect]:
     sql = "select profile_id, status, merged_into from identity.profiles where status <> 'living' order by profile_id"
     # A type checker sees text; the store refuses a status it does not know.
     return (Redirect(old, cast(Status, status), heir) for old, status, heir in _batches(connection, sql))
-
-
-def _require_sound(evaluation: Evaluation) -> None:
-    """A segment that cannot be evaluated would empty itself and tell every tool that all its people left."""
-    broken = [f"{segment.key}: {segment.problem}" for segment in evaluation.segments if segment.problem]
-    if broken:
-        raise CheckFailed(f"Nothing was published, {len(broken)} segment(s) cannot be evaluated: {'; '.join(broken)}.")
-
-
-def _memberships(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
-    for batch in evaluation.memberships():
-        yield from zip(batch.column("segment_key").to_pylist(), batch.column("profile_id").to_pylist(), strict=True)
-
-
-def _segment_row(segment: Evaluated, run: RunContext) -> SegmentRow:
-    from segments import document
-
-    return SegmentRow(
-        key=segment.key,
-        title=segment.title,
-        description=segment.description,
-        definition=json.dumps(document.dump(segment.definition), ensure_ascii=False),
-        sentence=segment.sentence,
-        version=segment.version,
-        purpose=segment.purpose,
-        size=segment.size,
-        exportable=segment.exportable,
-        evaluated_at=run.as_of,
-    )
 
 
 def _counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:

@@ -7,8 +7,7 @@ declared. Column names reach SQL only from here.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -99,13 +98,6 @@ def read(connection: duckdb.DuckDBPyConnection, *, schema: str = "marts", open_e
         predictions={n: k for n, k in columns.get("predictions", {}).items() if k is Kind.NUMBER},
         open_events=open_events,
     )
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """` Did you mean …?` with the nearest known name, or nothing."""
-    folded = {candidate.casefold(): candidate for candidate in known}
-    found = difflib.get_close_matches(name.casefold()[:200], folded, n=1, cutoff=0.6)
-    return f" Did you mean {folded[found[0]]}?" if found else ""
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, dict[str, Kind]]:

@@ -11,7 +11,7 @@ from functools import singledispatch
 from typing import Any
 
 from segments import moments
-from segments.catalogue import OPERATORS, Catalogue, Kind, nearest
+from segments.catalogue import OPERATORS, Catalogue, Kind
 from segments.definition import (
     Ago,
     Compared,
@@ -26,16 +26,33 @@ from segments.definition import (
     Trait,
     Transition,
 )
-from segments.errors import DefinitionError, Problem
-from segments.tree import Library, require_expandable, walk
+from segments.errors import DefinitionError, Problem, nearest
+from segments.tree import Library, references, require_expandable, walk
 
 
 def require(definition: SegmentDefinition, catalogue: Catalogue, library: Library) -> None:
-    """DefinitionError with every fault of the definition and of what it refers to."""
+    """DefinitionError with every fault of the definition and the first fault of what it refers to."""
     require_expandable(definition, library)
-    found = problems(definition, catalogue)
+    found = [*problems(definition, catalogue), *_broken_references(definition, catalogue, library)]
     if found:
         raise DefinitionError(found, subject=f"Segment {definition.key}")
+
+
+def _broken_references(definition: SegmentDefinition, catalogue: Catalogue, library: Library) -> Iterator[Problem]:
+    """References that end, through however many segments, at one that cannot be evaluated itself."""
+    looked_at: set[str] = set()
+    for path, key in references(definition):
+        pending = [key]
+        while pending:
+            current = pending.pop()
+            if current in looked_at:
+                continue
+            looked_at.add(current)
+            faults = problems(library[current], catalogue)
+            if faults:
+                yield Problem(path, f"segment {current} cannot be evaluated itself ({faults[0].sentence()}).")
+                break
+            pending.extend(inner for _, inner in references(library[current]))
 
 
 def problems(definition: SegmentDefinition, catalogue: Catalogue) -> list[Problem]:

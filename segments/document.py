@@ -40,6 +40,25 @@ def parse(document: Any, *, subject: str = "The segment") -> SegmentDefinition:
         raise DefinitionError(list(_problems(error, document)), subject=subject) from None
 
 
+def content(text: str, *, subject: str = "The segment") -> dict[str, Any]:
+    """What a person wrote, as a document: YAML or JSON of a segment or of a condition, or the text form of a condition.
+
+    DefinitionError with line and column when it is none of them.
+    """
+    import yaml
+
+    try:
+        found = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError):
+        found = None
+    if isinstance(found, Mapping) and "type" in found:
+        return {"where": dict(found)}
+    if isinstance(found, Mapping) and {"key", "title", "where"} & set(found):
+        return dict(found)
+    quoted = isinstance(found, str) and text.strip()[:1] in ("'", '"')
+    return {"where": _parsed(str(found) if quoted else text, subject)}
+
+
 def _parsed(text: str, subject: str) -> Any:
     try:
         return parse_text(text)

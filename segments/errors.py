@@ -7,10 +7,15 @@ of a definition, never values of people.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cdp.errors import InputError
+
+_MOST_TOLD = 50
+_MOST_ALLOWED = 200
 
 
 @dataclass(frozen=True)
@@ -28,13 +33,26 @@ class Problem:
         shown = ", ".join(self.allowed[:12]) + (", …" if len(self.allowed) > 12 else "")
         return f"{self.path}: {self.message} Allowed: {shown}."
 
+    def facts(self) -> dict[str, Any]:
+        """The fault as a JSON object."""
+        allowed = {"allowed": list(self.allowed[:_MOST_ALLOWED])} if self.allowed else {}
+        return {"field": self.path, "message": self.message, **allowed}
+
 
 class DefinitionError(InputError):
-    """A segment definition cannot be used; `problems` holds every fault with its path."""
+    """A segment definition cannot be used; `problems` are all faults with their paths, `extra` the first as JSON."""
 
     title = "Segment definition is wrong"
 
     def __init__(self, problems: Sequence[Problem], *, subject: str = "The segment") -> None:
         self.problems = tuple(problems)
+        self.extra = {"errors": [one.facts() for one in self.problems[:_MOST_TOLD]]}
         more = f" ({len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
         super().__init__(f"{subject} cannot be used: {self.problems[0].sentence()}{more}")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """` Did you mean …?` with the nearest known name, or nothing."""
+    folded = {candidate.casefold(): candidate for candidate in known}
+    found = difflib.get_close_matches(name.casefold()[:200], folded, n=1, cutoff=0.6)
+    return f" Did you mean {folded[found[0]]}?" if found else ""

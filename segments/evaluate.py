@@ -7,7 +7,7 @@ others standing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from sqlglot import exp
 from cdp.ids import digest
 from segments import catalogue as catalogues
 from segments import check, compiler, document, sql
+from segments.catalogue import Catalogue
 from segments.conditions import allowed
 from segments.definition import SegmentDefinition
 from segments.errors import DefinitionError
@@ -27,6 +28,9 @@ from segments.sentence import sentence
 from segments.tree import blocking_nodes
 
 _BATCH = 50_000
+
+# What a definition can be to blame for; memory, files and interruptions are not.
+_DATA_FAULTS = (duckdb.DataError, duckdb.ProgrammingError, duckdb.NotSupportedError)
 
 
 @dataclass(frozen=True)
@@ -101,23 +105,47 @@ def evaluate_all(
     as_of: datetime,
     gate: Gate | None = None,
     profile_ids: str | None = None,
+    keys: Collection[str] | None = None,
+    catalogue: Catalogue | None = None,
 ) -> Evaluation:
-    """Evaluate every segment on the snapshot behind `connection` (schema `marts`) at `as_of` (aware).
+    """Evaluate every segment (of `keys`, when given) on the snapshot behind `connection` at `as_of` (aware).
 
     `profile_ids` names a relation of profile_ids to look at instead of everyone. Names of events that have not occurred
     yet are no fault here. The connection may be read-only; it must stay open while members are read.
     """
     known = {definition.key: definition for definition in library}
-    plan = Plan(catalogues.read(connection, open_events=True), as_of, known, gate or Gate(), restrict_to=profile_ids)
-    found = [_described(definition, plan) for definition in known.values()]
+    names = replace(catalogue or catalogues.read(connection), open_events=True)
+
+    def plan() -> Plan:
+        return Plan(names, as_of, known, gate or Gate(), restrict_to=profile_ids)
+
+    found = [_described(one, plan()) for one in known.values() if keys is None or one.key in keys]
     table = "segment_flags"
-    connection.execute(compiler.text(_create(table, _flags(plan, found))))
-    counts = connection.execute(compiler.text(_counts(plan, table, found))).fetchone() or ()
+    try:
+        connection.execute(compiler.text(_create(table, _flags(plan(), found))))
+    except _DATA_FAULTS:
+        found = [_on_its_own(connection, one, plan()) for one in found]
+        connection.execute(compiler.text(_create(table, _flags(plan(), found))))
+    counts = connection.execute(compiler.text(_counts(table, found))).fetchone() or ()
     segments = [
         one if one.problem else replace(one, size=counts[1 + 2 * number], exportable=counts[2 + 2 * number])
         for number, one in enumerate(found)
     ]
     return Evaluation(connection, table, segments, profiles=counts[0])
+
+
+def _on_its_own(connection: duckdb.DuckDBPyConnection, segment: Evaluated, plan: Plan) -> Evaluated:
+    """The segment, told as broken when the engine cannot compute it even alone."""
+    if segment.problem is not None:
+        return segment
+    counted = exp.select(exp.Count(this=exp.Star())).from_(_flags(plan, [segment]).subquery("one"))
+    try:
+        connection.execute(compiler.text(counted)).fetchall()
+    except _DATA_FAULTS as error:
+        # The engine's own words may quote data.
+        reason = f"Segment {segment.key} cannot be computed on this data ({type(error).__name__})."
+        return replace(segment, problem=reason)
+    return segment
 
 
 def _described(definition: SegmentDefinition, plan: Plan) -> Evaluated:
@@ -165,7 +193,7 @@ def _create(table: str, query: exp.Select) -> exp.Create:
     )
 
 
-def _counts(plan: Plan, table: str, segments: Sequence[Evaluated]) -> exp.Select:
+def _counts(table: str, segments: Sequence[Evaluated]) -> exp.Select:
     query = exp.select(exp.Count(this=exp.Star())).from_(sql.relation(table))
     for number, one in enumerate(segments):
         for name in ("in", "exportable"):

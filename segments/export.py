@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, BinaryIO, Literal, Protocol
 
 import duckdb
 import pyarrow as pa
@@ -22,9 +22,10 @@ from sqlglot import exp
 from cdp.errors import InputError, ResourceError
 from segments import catalogue as catalogues
 from segments import compiler, sql
-from segments.catalogue import Catalogue, Kind, nearest
+from segments.catalogue import Catalogue, Kind
 from segments.conditions import allowed
 from segments.definition import SegmentDefinition
+from segments.errors import nearest
 from segments.gate import Gate, require_purpose
 from segments.plan import PROFILES, Plan
 from segments.tree import Library
@@ -42,7 +43,6 @@ _SEPARATOR = "|"
 class Exported:
     """What was written: rows of the file, members of the segment, and members held back for want of consent."""
 
-    path: Path
     format: Format
     rows: int
     size: int
@@ -54,50 +54,73 @@ def export(
     definition: SegmentDefinition,
     *,
     format: Format,
-    out: Path,
+    out: Path | BinaryIO,
     as_of: datetime,
     fields: Sequence[str] = DEFAULT_FIELDS,
     purpose: str | None = None,
     library: Library | None = None,
     catalogue: Catalogue | None = None,
     gate: Gate | None = None,
+    members: str | None = None,
     allow_everybody: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Exported:
-    """Write the exportable members of a segment, ordered by profile_id, to `out`.
+    """Write the exportable members of a segment, ordered by profile_id, to a file or an open one.
 
-    Everyone written is allowed for the segment's own purpose and, when one is named, for `purpose` too. `progress` is
+    Everyone written is allowed for the segment's own purpose and, when one is named, for `purpose` too. `members` names
+    a relation of (profile_id, exportable): who is in as it is served now, instead of an evaluation. `progress` is
     called with rows written and rows expected. Raises InputError for an unknown field, format or purpose and for a
     segment of everybody, DefinitionError as compiling does.
     """
     names = catalogue or catalogues.read(connection)
     plan = Plan(names, as_of, dict(library or {}), gate or Gate())
     _require(format, fields, names)
-    member = compiler.compile_flags([definition], plan)[definition.key]
+    member, served = _members(definition, plan, members)
     # Another purpose may narrow what the segment is for, never widen it.
     purposes = sorted({definition.purpose, require_purpose(purpose or definition.purpose)})
-    usable = sql.all_of([sql.known_true(allowed(one, plan)) for one in purposes])
+    usable = sql.all_of([served, *[sql.known_true(allowed(one, plan)) for one in purposes]])
     outside, size, expected = _sizes(connection, plan, member, usable)
     if size and not outside and not allow_everybody:
         raise InputError(
             f"Segment {definition.key} selects everybody ({size:,} profiles); an export needs a narrower definition"
             " or the explicit permission to export everybody."
         )
-    query = _people(plan, [member, usable], fields, _CELLS[format])
+    query = _people(plan, [member.copy(), usable.copy()], fields, _CELLS[format])
     told = None if progress is None else partial(_tell, progress, expected)
-    rows = _write(connection.execute(compiler.text(query)).to_arrow_reader(_BATCH), format, out, told)
-    return Exported(out, format, rows, size, size - expected)
+    reader = connection.execute(compiler.text(query)).to_arrow_reader(_BATCH)
+    rows = _write(reader, format, out, told) if isinstance(out, Path) else _stream(reader, format, out, told)
+    return Exported(format, rows, size, size - expected)
+
+
+def require_fields(fields: Sequence[str], names: Catalogue) -> None:
+    """InputError unless these are traits (or profile_id), at least one, each once."""
+    known = ("profile_id", *names.traits)
+    if not fields or len(set(fields)) != len(fields):
+        raise InputError("At least one field is needed, and each only once.")
+    for field in fields:
+        if field not in known:
+            raise InputError(f"There is no field {field[:60]}.{nearest(field, known)} Allowed: {', '.join(known)}.")
+
+
+def _members(definition: SegmentDefinition, plan: Plan, members: str | None) -> tuple[exp.Expr, exp.Expr]:
+    """Who is in, and who of them may be reached as far as the store knows."""
+    if members is None:
+        return compiler.compile_flags([definition], plan)[definition.key], exp.true()
+
+    def those(*conditions: exp.Expr) -> exp.Select:
+        query = exp.select(sql.column("profile_id")).distinct().from_(sql.relation(members))
+        return query.where(*conditions) if conditions else query
+
+    return (
+        plan.in_set("served members", those),
+        plan.in_set("reached members", lambda: those(sql.column("exportable"))),
+    )
 
 
 def _require(format_: str, fields: Sequence[str], names: Catalogue) -> None:
     if format_ not in FORMATS:
         raise InputError(f"There is no export format {format_}. Allowed: {', '.join(FORMATS)}.")
-    known = ("profile_id", *names.traits)
-    if not fields or len(set(fields)) != len(fields):
-        raise InputError("An export needs at least one field, and each only once.")
-    for field in fields:
-        if field not in known:
-            raise InputError(f"There is no field {field[:60]}.{nearest(field, known)} Allowed: {', '.join(known)}.")
+    require_fields(fields, names)
 
 
 def _sizes(
@@ -175,48 +198,56 @@ class _Writer(Protocol):
 class _JsonLines:
     """One JSON object a line, keys in the order of the columns."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("w", encoding="utf-8", newline="\n")
+    def __init__(self, sink: BinaryIO) -> None:
+        self._sink = sink
 
     def write_batch(self, batch: pa.RecordBatch) -> None:
         import json
 
-        self._file.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in batch.to_pylist())
+        lines = (json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in batch.to_pylist())
+        self._sink.write("".join(lines).encode())
 
     def close(self) -> None:
-        self._file.close()
+        """Nothing: the file is the caller's."""
 
 
-def _writer(format_: Format, path: Path, schema: pa.Schema) -> _Writer:
+def _writer(format_: Format, sink: BinaryIO, schema: pa.Schema) -> _Writer:
     writer: Any
     if format_ == "csv":
         from pyarrow import csv
 
-        writer = csv.CSVWriter(str(path), schema, write_options=csv.WriteOptions(quoting_style="needed"))
+        writer = csv.CSVWriter(sink, schema, write_options=csv.WriteOptions(quoting_style="needed"))
     elif format_ == "parquet":
         from pyarrow import parquet
 
-        writer = parquet.ParquetWriter(str(path), schema)
+        writer = parquet.ParquetWriter(sink, schema)
     else:
-        writer = _JsonLines(path)
+        writer = _JsonLines(sink)
     found: _Writer = writer
     return found
 
 
+def _stream(reader: pa.RecordBatchReader, format_: Format, sink: BinaryIO, told: Callable[[int], None] | None) -> int:
+    """Write batches as they come; returns the rows written."""
+    rows, writer = 0, _writer(format_, sink, reader.schema)
+    try:
+        for batch in reader:
+            writer.write_batch(batch)
+            rows += batch.num_rows
+            if told is not None:
+                told(rows)
+    finally:
+        writer.close()
+    return rows
+
+
 def _write(reader: pa.RecordBatchReader, format_: Format, out: Path, told: Callable[[int], None] | None) -> int:
     """Stream batches to a file beside `out` and put it in place; returns the rows written."""
-    beside, rows = out.with_name(f".{out.name}.{os.getpid()}.part"), 0
+    beside = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        writer = _writer(format_, beside, reader.schema)
-        try:
-            for batch in reader:
-                writer.write_batch(batch)
-                rows += batch.num_rows
-                if told is not None:
-                    told(rows)
-        finally:
-            writer.close()
+        with beside.open("wb") as sink:
+            rows = _stream(reader, format_, sink, told)
         beside.replace(out)
     except OSError as error:
         raise ResourceError(f"The export could not be written to {out}: {error.strerror or 'write failed'}.") from None

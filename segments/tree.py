@@ -21,7 +21,7 @@ from segments.definition import (
     Sequence,
     Stage,
 )
-from segments.errors import DefinitionError, Problem
+from segments.errors import DefinitionError, Problem, nearest
 
 Library = Mapping[str, SegmentDefinition]
 
@@ -52,6 +52,20 @@ def walk(node: Any, path: str = "where") -> Iterator[tuple[str, Any]]:
 def references(definition: SegmentDefinition) -> list[tuple[str, str]]:
     """Path and key of every segment that this one refers to."""
     return [(path, node.key) for path, node in walk(definition.where) if isinstance(node, SegmentRef)]
+
+
+def dependents(key: str, library: Library) -> list[str]:
+    """Keys of all segments whose members depend on a segment, through others too; ordered, the segment left out."""
+    users: dict[str, set[str]] = {}
+    for definition in library.values():
+        for _, used in references(definition):
+            users.setdefault(used, set()).add(definition.key)
+    found: set[str] = set()
+    pending = {key}
+    while pending:
+        pending = {user for used in pending for user in users.get(used, ())} - found - {key}
+        found |= pending
+    return sorted(found)
 
 
 def raw_problem(where: Any) -> Problem | None:
@@ -88,14 +102,19 @@ def require_expandable(definition: SegmentDefinition, library: Library) -> None:
 
 
 class _Expansion:
-    """Size and depth of a definition with everything it refers to written out, each segment measured once."""
+    """Size and depth of a definition with everything it refers to written out, each segment measured once.
+
+    Whatever is wrong further down is told at the reference in the author's own tree that leads there.
+    """
 
     def __init__(self, library: Library, subject: str) -> None:
         self._library = library
         self._subject = subject
         self._known: dict[str, tuple[int, int]] = {}
 
-    def measure(self, definition: SegmentDefinition, trail: tuple[str, ...]) -> tuple[int, int]:
+    def measure(
+        self, definition: SegmentDefinition, trail: tuple[str, ...], place: str | None = None
+    ) -> tuple[int, int]:
         if definition.key in self._known:
             return self._known[definition.key]
         size = depth = 0
@@ -105,23 +124,25 @@ class _Expansion:
             level = path.count(".")
             depth = max(depth, level)
             if isinstance(node, SegmentRef):
-                below_size, below_depth = self._follow(node.key, path, trail)
+                below_size, below_depth = self._follow(node.key, place or path, trail)
                 size, depth = size + below_size, max(depth, level + below_depth)
         if size > MAX_NODES or depth > MAX_EXPANDED_DEPTH:
             whole = f"with the segments it refers to it has {size:,} conditions, nested {depth} deep"
-            raise self._error("where", f"{whole}; at most {MAX_NODES:,} and {MAX_EXPANDED_DEPTH}.")
+            raise self._error(place or "where", f"{whole}; at most {MAX_NODES:,} and {MAX_EXPANDED_DEPTH}.")
         self._known[definition.key] = (size, depth)
         return size, depth
 
-    def _follow(self, key: str, path: str, trail: tuple[str, ...]) -> tuple[int, int]:
+    def _follow(self, key: str, place: str, trail: tuple[str, ...]) -> tuple[int, int]:
         if key in trail:
             circle = " → ".join((*trail[trail.index(key) :], key))
-            raise self._error(path, f"the segments refer to each other in a circle: {circle}.")
+            raise self._error(place, f"the segments refer to each other in a circle: {circle}.")
         if key not in self._library:
-            raise self._error(path, f"there is no segment {key}.", tuple(sorted(self._library)))
+            by = f", which {trail[-1]} refers to" if len(trail) > 1 else ""
+            hint = nearest(key, self._library)
+            raise self._error(place, f"there is no segment {key}{by}.{hint}", tuple(sorted(self._library)))
         if len(trail) > MAX_DEPTH:
-            raise self._error(path, f"segments refer to each other over more than {MAX_DEPTH} steps.")
-        return self.measure(self._library[key], trail)
+            raise self._error(place, f"segments refer to each other over more than {MAX_DEPTH} steps.")
+        return self.measure(self._library[key], trail, place)
 
     def _error(self, path: str, message: str, allowed: tuple[str, ...] = ()) -> DefinitionError:
         return DefinitionError([Problem(path, message, allowed)], subject=f"Segment {self._subject}")

@@ -12,9 +12,10 @@ from api.answers import found, state
 from api.conditional import headers, matches, names, unchanged, weak_tag
 from api.interventions.schemas import FilledIn
 from api.journeys.service import INTERVENTIONS, fingerprint
-from api.problems import PreconditionRequired, VersionMismatch
+from api.problems import PreconditionRequired
 from api.security import Caller
 from api.services import Services
+from cdp.errors import VersionMismatch
 
 if TYPE_CHECKING:
     from journeys.audience import Audience

@@ -63,7 +63,9 @@ class AsyncReader(Protocol):
         """One segment."""
         ...
 
-    async def memberships(self, key: str, *, after: str | None = None, limit: int = 1000) -> list[Membership]:
+    async def memberships(
+        self, key: str, *, after: str | None = None, limit: int = 1000, exportable: bool | None = None
+    ) -> list[Membership]:
         """See `Store.memberships`."""
         ...
 
@@ -116,9 +118,12 @@ class StatementReader(ABC):
         rows = await self.fetch(statements.SEGMENT, key=key)
         return statements.to_segment(rows[0]) if rows else None
 
-    async def memberships(self, key: str, *, after: str | None = None, limit: int = 1000) -> list[Membership]:
+    async def memberships(
+        self, key: str, *, after: str | None = None, limit: int = 1000, exportable: bool | None = None
+    ) -> list[Membership]:
         """See `Store.memberships`."""
-        rows = await self.fetch(statements.MEMBERSHIPS, key=key, after=after or "", limit=limit)
+        statement = statements.MEMBERSHIPS_BY_FLAG[exportable]
+        rows = await self.fetch(statement, key=key, after=after or "", limit=limit)
         return [statements.to_membership(row) for row in rows]
 
     async def find_key(self, prefix: str) -> ApiKey | None:
@@ -220,9 +225,11 @@ class StoreReader:
         """One segment."""
         return next((row for row in self._store.list_segments() if row.key == key), None)
 
-    async def memberships(self, key: str, *, after: str | None = None, limit: int = 1000) -> list[Membership]:
+    async def memberships(
+        self, key: str, *, after: str | None = None, limit: int = 1000, exportable: bool | None = None
+    ) -> list[Membership]:
         """See `Store.memberships`."""
-        return self._store.memberships(key, after=after, limit=limit)
+        return self._store.memberships(key, after=after, limit=limit, exportable=exportable)
 
     async def find_key(self, prefix: str) -> ApiKey | None:
         """See `Store.find_key`."""

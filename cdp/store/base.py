@@ -16,9 +16,13 @@ from cdp.errors import ResourceError
 
 if TYPE_CHECKING:
     from cdp.store.decisions import DecisionLog
+    from cdp.store.segmentation import Segmentation
 
 Status = Literal["living", "merged", "split", "retired"]
 STATUSES: tuple[Status, ...] = ("living", "merged", "split", "retired")
+
+Change = Literal["entered", "exited", "carried"]
+Origin = Literal["shipped", "user"]
 
 
 class UnavailableError(ResourceError):
@@ -69,7 +73,11 @@ class Redirect:
 
 @dataclass(frozen=True)
 class SegmentRow:
-    """A segment and its last evaluation; `definition` is JSON text, `exportable` counts whom its purpose may reach."""
+    """A segment and its last evaluation; `definition` is JSON text, `exportable` counts whom its purpose may reach.
+
+    `problem` says why it could not be evaluated; members and counts are then those of the last time. `blocking` tells
+    what prevents evaluation of single profiles.
+    """
 
     key: str
     title: str
@@ -81,6 +89,9 @@ class SegmentRow:
     size: int
     exportable: int
     evaluated_at: datetime
+    origin: Origin = "shipped"
+    problem: str | None = None
+    blocking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,22 +117,30 @@ class StoredIdentifier:
 
 @dataclass(frozen=True)
 class Membership:
-    """A profile in a segment since the data's now of the run that found it there."""
+    """A profile in a segment since the data's now that found it there; `exportable` for the segment's purpose."""
 
     profile_id: str
     since: datetime
+    exportable: bool = True
 
 
 @dataclass(frozen=True)
 class MembershipChange:
-    """A profile that came into a segment or left it."""
+    """A profile that may be used for the segment's purpose and came in, left, or goes on under another id.
+
+    `carried` says that the membership of `former_id` is now that of `profile_id`. `reason` is why: `evaluated`,
+    `definition` (the segment was changed), `deleted` (it is gone), `consent`, `identity` (a merge, or its end) or
+    `erased`.
+    """
 
     seq: int
     segment_key: str
     profile_id: str
-    change: Literal["entered", "exited"]
+    change: Change
     run_id: str
     at: datetime
+    reason: str = "evaluated"
+    former_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -184,6 +203,11 @@ class Store(Protocol):
         """What people decided about identity."""
         ...
 
+    @property
+    def segmentation(self) -> Segmentation:
+        """Definitions of user segments, and memberships over time."""
+        ...
+
     def __enter__(self) -> Self: ...
 
     def __exit__(
@@ -202,15 +226,18 @@ class Store(Protocol):
         identifiers: Iterable[IdentifierRow],
         redirects: Iterable[Redirect],
         segments: Iterable[SegmentRow],
-        memberships: Iterable[tuple[str, str]],
+        memberships: Iterable[tuple[str, str, bool]],
+        definitions: Mapping[str, int] | None = None,
     ) -> PublishReport:
         """Replace what is served by what is given, in one transaction; iterables are read once, in batches.
 
         Unchanged documents are not rewritten. A living profile that is neither given nor redirected is removed. An id
         that was merged, split or retired stays known as such, also when later publications do not repeat it. A profile
-        merged into another carries its memberships there without an exit and entry. Raises CheckFailed when the parts
-        contradict each other (an id given twice, an identifier or membership of an unknown profile or segment);
-        the old publication is then served on, as after any other exception or a kill.
+        merged into another carries its memberships there without an exit and entry. `memberships` are segment key,
+        profile id and whether the segment's purpose may reach the person; `definitions` are the versions of the user
+        segments that were evaluated. Raises OutdatedError before anything is read when those are not the current ones,
+        and CheckFailed when the parts contradict each other (an id given twice, an identifier or membership of an
+        unknown profile or segment); the old publication is then served on, as after any other exception or a kill.
         """
         ...
 
@@ -234,8 +261,10 @@ class Store(Protocol):
         """All segments, ordered by key."""
         ...
 
-    def memberships(self, key: str, *, after: str | None = None, limit: int = 1000) -> list[Membership]:
-        """Members of a segment with a profile id above `after`, ordered by profile id."""
+    def memberships(
+        self, key: str, *, after: str | None = None, limit: int = 1000, exportable: bool | None = None
+    ) -> list[Membership]:
+        """Members of a segment with a profile id above `after`, ordered by profile id; only those when `exportable`."""
         ...
 
     def segment_members(self, key: str, *, after: str | None = None, limit: int = 1000) -> list[str]:

@@ -23,7 +23,7 @@ from cdp.store.decision_tables import (
     identity_hub_edits,
     identity_withdrawals,
 )
-from cdp.store.publishing import Backend
+from cdp.store.running import Backend
 from cdp.store.schema import moment
 
 # Raises what speaks against a decision, given the links that hold.

@@ -1,8 +1,9 @@
 """Erasing profiles from the store: rows and bytes, and a publication that names the snapshot without them.
 
-Which tables hold rows of a profile is said in `personal_data`, so a new table is erased as soon as it is declared.
-Everything happens in one transaction, so profiles and snapshot change at one moment. `settle` then makes the bytes go:
-SQLite empties its log, PostgreSQL rewrites the tables, gathers statistics anew and moves on to another log segment.
+Which tables hold rows of a profile is said in `personal_data`, so a new table is erased as soon as it is declared;
+memberships go through `forgetting`, which tells an exit for each. Everything happens in one transaction, so profiles,
+segments and snapshot change at one moment. `settle` then makes the bytes go: SQLite empties its log, PostgreSQL
+rewrites the tables, gathers statistics anew and moves on to another log segment.
 """
 
 from __future__ import annotations
@@ -11,24 +12,27 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 import sqlalchemy as sa
 
 from cdp.clock import wall_now
-from cdp.store import address
+from cdp.store import address, forgetting
 from cdp.store.base import Publication
 from cdp.store.faults import told
 from cdp.store.personal_data import TABLES
 from cdp.store.postgres import PostgresBackend
-from cdp.store.publishing import Backend
-from cdp.store.schema import metadata, profiles, publications
+from cdp.store.running import Backend
+from cdp.store.schema import membership_changes, metadata, moment, profiles, publications
 from cdp.store.sqlite import SqliteBackend
 
 _BATCH = 500
 # What people decided about the erased goes through `DecisionLog.forget`.
 _DECISIONS = ("identity_decision_links", "identity_withdrawals", "identity_decisions", "identity_hub_edits")
+# The feed keeps the exits of the erased.
+_FEED = membership_changes.name
 OWN = {name: declared.rows[1] for name, declared in TABLES.items() if declared.rows[0] == "profile"}
 
 
@@ -67,27 +71,40 @@ class SqlEraser:
 
     def count(self, profile_ids: Iterable[str]) -> dict[str, int]:
         """See `Eraser.count`."""
-        found = dict.fromkeys((*OWN, profiles.name), 0)
+        found = dict.fromkeys((*OWN, _FEED, profiles.name), 0)
         with _engine(self._backend) as engine, engine.connect() as connection:
             for batch in _batches(profile_ids):
                 for name, column in OWN.items():
                     table = metadata.tables[name]
                     counted = sa.select(sa.func.count()).select_from(table).where(table.c[column].in_(batch))
                     found[name] += connection.scalar(counted) or 0
+                told = sa.select(sa.func.count()).select_from(membership_changes).where(
+                    membership_changes.c.profile_id.in_(batch), membership_changes.c.reason != "erased"
+                )  # fmt: skip
+                found[_FEED] += connection.scalar(told) or 0
                 living = sa.select(sa.func.count()).select_from(profiles).where(_not_erased(batch))
                 found[profiles.name] += connection.scalar(living) or 0
         return found
 
     def erase(self, profile_ids: Iterable[str], publication: Publication | None) -> StoreErased:
         """See `Eraser.erase`."""
-        rows = dict.fromkeys((*OWN, profiles.name), 0)
+        ids = sorted(set(profile_ids))
+        rows = dict.fromkeys((*OWN, _FEED, profiles.name), 0)
         with (
             _engine(self._backend) as engine,
             engine.connect().execution_options(writes=True) as connection,
             connection.begin(),
         ):
             self._backend.lock(connection, "publish")
-            for batch in _batches(profile_ids):
+            at, run_id = _moment(connection, publication)
+            forgotten = forgetting.forget(connection, self._backend, ids, at=at, run_id=run_id)
+            rows |= {
+                "memberships": forgotten.memberships,
+                "membership_history": forgotten.history,
+                "membership_holds": forgotten.holds,
+                _FEED: forgotten.changes,
+            }
+            for batch in _batches(ids):
                 for name, column in OWN.items():
                     table = metadata.tables[name]
                     rows[name] += connection.execute(sa.delete(table).where(table.c[column].in_(batch))).rowcount
@@ -113,6 +130,15 @@ def _not_erased(batch: list[str]) -> sa.ColumnElement[bool]:
     return sa.and_(profiles.c.profile_id.in_(batch), sa.not_(emptied))
 
 
+def _moment(connection: sa.Connection, publication: Publication | None) -> tuple[datetime, str]:
+    """When, in the data's time, and by which run: those of the publication that comes with it, else of the last one."""
+    if publication is not None:
+        return publication.as_of, publication.run_id
+    last = sa.select(publications.c.as_of, publications.c.run_id).order_by(publications.c.seq.desc()).limit(1)
+    row: Any = connection.execute(last).first()
+    return (cast(datetime, moment(row[0])), row[1]) if row else (wall_now(), "")
+
+
 def _truncate(engine: sa.Engine) -> str | None:
     with engine.connect() as connection:
         cursor = connection.connection.cursor()
@@ -125,7 +151,7 @@ def _truncate(engine: sa.Engine) -> str | None:
 def _vacuum(engine: sa.Engine) -> str | None:
     """Rewrite and analyse; the write-ahead log is moved on where the role may."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for table in (*OWN, profiles.name, *_DECISIONS):
+        for table in (*OWN, _FEED, profiles.name, *_DECISIONS):
             connection.exec_driver_sql(f"vacuum full {table}")
             connection.exec_driver_sql(f"analyze {table}")
         try:

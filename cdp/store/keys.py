@@ -18,7 +18,8 @@ from cdp.store.base import ApiKey, AuditEntry, Store
 SCOPES: dict[str, str] = {
     "profiles:read": "read profiles, their journey and events, with personal data masked",
     "pii:read": "see personal data unmasked",
-    "segments:read": "list segments and their members",
+    "segments:read": "list segments, their members and changes, preview and export them",
+    "segments:write": "create, change and delete segments",
     "journeys:read": "read journey maps, and ask about journeys",
     "journeys:write": "fill in what interventions take, and how far they are",
     "identity:read": "see the review queue, decisions and explanations, with personal data masked",

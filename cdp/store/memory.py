@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import secrets as randomness
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from cdp.clock import wall_now
 from cdp.errors import CheckFailed, ConflictError
@@ -34,24 +34,11 @@ from cdp.store.base import (
     StoredProfile,
 )
 from cdp.store.memory_decisions import InMemoryDecisions
+from cdp.store.memory_state import Published, State
 from cdp.store.publishing import content_hash, document_text
+from cdp.store.segmentation import Moved, OutdatedError
+from cdp.store.segmentation_memory import InMemorySegmentation
 from cdp.store.statements import value_key
-
-
-@dataclass
-class _Published:
-    """What a publication replaces."""
-
-    profiles: dict[str, StoredProfile] = field(default_factory=dict)
-    # (type, value_key, profile_id) → id
-    identifiers: dict[tuple[str, str, str], int] = field(default_factory=dict)
-    last_identifier: int = 0
-    segments: dict[str, SegmentRow] = field(default_factory=dict)
-    # segment key → profile id → since
-    members: dict[str, dict[str, datetime]] = field(default_factory=dict)
-    changes: list[MembershipChange] = field(default_factory=list)
-    last_change: int = 0
-    publications: list[Publication] = field(default_factory=list)
 
 
 class InMemoryStore:
@@ -60,8 +47,9 @@ class InMemoryStore:
     url = "memory:"
 
     def __init__(self) -> None:
-        self._now = _Published()
         self.decisions = InMemoryDecisions()
+        self._state = State()
+        self.segmentation = InMemorySegmentation(self._state)
         self._keys: dict[str, ApiKey] = {}
         self._audit: list[AuditRow] = []
         self._secrets: dict[str, bytes] = {}
@@ -75,12 +63,16 @@ class InMemoryStore:
         self.close()
 
     @property
-    def published(self) -> _Published:
+    def published(self) -> Published:
         """What is served now; an erasure changes it in place."""
         return self._now
 
     def close(self) -> None:
         """Nothing to give back; the content stays."""
+
+    @property
+    def _now(self) -> Published:
+        return self._state.now
 
     def publish(
         self,
@@ -90,18 +82,26 @@ class InMemoryStore:
         identifiers: Iterable[IdentifierRow],
         redirects: Iterable[Redirect],
         segments: Iterable[SegmentRow],
-        memberships: Iterable[tuple[str, str]],
+        memberships: Iterable[tuple[str, str, bool]],
+        definitions: Mapping[str, int] | None = None,
     ) -> PublishReport:
         """See `Store.publish`."""
         old = self._now
+        if definitions is not None and dict(definitions) != {
+            key: one.version for key, one in self._state.definitions().items()
+        }:
+            raise OutdatedError("The segments were changed meanwhile; they have to be evaluated again.")
         new, written, redirected, removed = _next_profiles(old, profiles, redirects)
         added, dropped = _next_identifiers(old, new, identifiers)
-        entered, exited = _next_members(old, new, publication, segments, memberships)
+        moved = _next_members(old, new, publication, segments, memberships)
         seq = len(old.publications) + 1
         new.publications = [*old.publications, replace(publication, seq=seq, published_at=wall_now())]
-        self._now = new
+        self._state.now = new
         living = sum(p.status == "living" for p in new.profiles.values())
-        return PublishReport(seq, written, living - written, removed, redirected, added, dropped, entered, exited)
+        unchanged = living - written
+        return PublishReport(
+            seq, written, unchanged, removed, redirected, added, dropped, entered=moved.entered, exited=moved.exited
+        )
 
     def current_publication(self) -> Publication | None:
         """See `Store.current_publication`."""
@@ -129,12 +129,14 @@ class InMemoryStore:
         """See `Store.list_segments`."""
         return [row for _, row in sorted(self._now.segments.items())]
 
-    def memberships(self, key: str, *, after: str | None = None, limit: int = 1000) -> list[Membership]:
+    def memberships(
+        self, key: str, *, after: str | None = None, limit: int = 1000, exportable: bool | None = None
+    ) -> list[Membership]:
         """See `Store.memberships`."""
-        members = self._now.members.get(key, {})
-        ids = sorted(members)
+        stays = self._now.book.stays.get(key, {})
+        ids = sorted(one for one, stay in stays.items() if exportable in (None, stay.exportable))
         start = bisect_right(ids, after or "")
-        return [Membership(profile_id, members[profile_id]) for profile_id in ids[start : start + limit]]
+        return [Membership(one, stays[one].since, stays[one].exportable) for one in ids[start : start + limit]]
 
     def segment_members(self, key: str, *, after: str | None = None, limit: int = 1000) -> list[str]:
         """See `Store.segment_members`."""
@@ -144,7 +146,7 @@ class InMemoryStore:
         self, *, after: int = 0, limit: int = 1000, segment_key: str | None = None
     ) -> list[MembershipChange]:
         """See `Store.membership_changes`."""
-        found = [c for c in self._now.changes if c.seq > after and segment_key in (None, c.segment_key)]
+        found = [c for c in self._now.book.changes if c.seq > after and segment_key in (None, c.segment_key)]
         return found[:limit]
 
     def add_key(self, key: ApiKey) -> None:
@@ -203,9 +205,9 @@ class InMemoryStore:
 
 
 def _next_profiles(
-    old: _Published, profiles: Iterable[ProfileDocument], redirects: Iterable[Redirect]
-) -> tuple[_Published, int, int, int]:
-    new = _Published(last_identifier=old.last_identifier, changes=list(old.changes), last_change=old.last_change)
+    old: Published, profiles: Iterable[ProfileDocument], redirects: Iterable[Redirect]
+) -> tuple[Published, int, int, int]:
+    new = Published(last_identifier=old.last_identifier, book=old.book.copy())
     written = redirected = 0
     for profile in profiles:
         if profile.profile_id in new.profiles:
@@ -244,7 +246,7 @@ def _version(old: StoredProfile | None, new: StoredProfile) -> tuple[StoredProfi
     return (old, False) if same else (replace(new, version=old.version + 1), True)
 
 
-def _next_identifiers(old: _Published, new: _Published, rows: Iterable[IdentifierRow]) -> tuple[int, int]:
+def _next_identifiers(old: Published, new: Published, rows: Iterable[IdentifierRow]) -> tuple[int, int]:
     added = 0
     for row in rows:
         owner = new.profiles.get(row.profile_id)
@@ -261,64 +263,54 @@ def _next_identifiers(old: _Published, new: _Published, rows: Iterable[Identifie
 
 
 def _next_members(
-    old: _Published,
-    new: _Published,
+    old: Published,
+    new: Published,
     publication: Publication,
     segments: Iterable[SegmentRow],
-    memberships: Iterable[tuple[str, str]],
-) -> tuple[int, int]:
+    memberships: Iterable[tuple[str, str, bool]],
+) -> Moved:
+    given: dict[str, dict[str, bool]] = {}
     for segment in segments:
         if segment.key in new.segments:
             raise CheckFailed("Nothing was published: a segment key was given twice.")
         new.segments[segment.key] = segment
-        new.members[segment.key] = {}
-    for key, profile_id in memberships:
+        given[segment.key] = {}
+    held = {key: new.held(row.purpose) for key, row in new.segments.items()}
+    for key, profile_id, exportable in memberships:
         owner = new.profiles.get(profile_id)
-        if key not in new.members or owner is None or owner.status != "living":
+        if key not in given or owner is None or owner.status != "living":
             raise CheckFailed("Nothing was published: 1 membership(s) name an unknown profile or segment.")
-        new.members[key][profile_id] = old.members.get(key, {}).get(profile_id, publication.as_of)
-    carried: set[tuple[str, str]] = set()
-    exits = []
-    for key, former in sorted(old.members.items()):
-        for profile_id, since in sorted(former.items()):
-            now = new.members.get(key, {})
-            if profile_id in now:
-                continue
-            successor = _successor(new, profile_id)
-            if successor is not None and successor in now:
-                now[successor] = min(since, now[successor])
-                carried.add((key, successor))
-            else:
-                exits.append((key, profile_id))
-    entries = [
-        (key, profile_id)
-        for key, now in sorted(new.members.items())
-        for profile_id in sorted(now)
-        if profile_id not in old.members.get(key, {}) and (key, profile_id) not in carried
-    ]
-    _record(new, "exited", exits, publication)
-    _record(new, "entered", entries, publication)
-    return len(entries), len(exits)
+        given[key][profile_id] = exportable and profile_id not in held[key]
+        if exportable and not given[key][profile_id]:
+            new.segments[key] = replace(new.segments[key], exportable=new.segments[key].exportable - 1)
+    gone: dict[str, dict[str, bool]] = {key: {} for key in old.book.stays if key not in given}
+    moved = new.book.settle(
+        {**given, **gone},
+        _successors(new),
+        _restored(old, new),
+        at=publication.as_of,
+        run_id=publication.run_id,
+        reason="evaluated",
+    )
+    new.book.history = [past for past in new.book.history if past.profile_id in new.profiles]
+    return moved
 
 
-def _record(
-    new: _Published, change: Literal["entered", "exited"], found: list[tuple[str, str]], publication: Publication
-) -> None:
-    for key, profile_id in found:
-        new.last_change += 1
-        new.changes.append(
-            MembershipChange(new.last_change, key, profile_id, change, publication.run_id, publication.as_of)
-        )
+def _successors(new: Published) -> dict[str, str]:
+    """The living profile of every merged one."""
+    merged = [row.profile_id for row in new.profiles.values() if row.status == "merged"]
+    return {one: living for one in merged if (living := new.lives_as(one)) is not None}
 
 
-def _successor(new: _Published, profile_id: str) -> str | None:
-    """The living profile at the end of a chain of merges."""
-    seen: set[str] = set()
-    current: str | None = profile_id
-    while current is not None and current not in seen:
-        seen.add(current)
-        row = new.profiles.get(current)
-        if row is None or row.status == "living":
-            return current if row else None
-        current = row.merged_into
-    return None
+def _restored(old: Published, new: Published) -> dict[str, list[str]]:
+    """For every id that came back: the ids that it had gone on as."""
+    found: dict[str, list[str]] = {}
+    for one, row in old.profiles.items():
+        if row.status == "merged" and new.profiles[one].status == "living":
+            chain, current = [], row.merged_into
+            while current is not None and current not in chain:
+                chain.append(current)
+                former = old.profiles.get(current)
+                current = former.merged_into if former else None
+            found[one] = chain
+    return found

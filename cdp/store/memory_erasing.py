@@ -22,8 +22,10 @@ class InMemoryEraser:
         ids, now = frozenset(profile_ids), self._store.published
         return {
             "identifiers": sum(owner in ids for _, _, owner in now.identifiers),
-            "memberships": sum(len(ids & members.keys()) for members in now.members.values()),
-            "membership_changes": sum(change.profile_id in ids for change in now.changes),
+            "memberships": sum(len(ids & stays.keys()) for stays in now.book.stays.values()),
+            "membership_history": sum(past.profile_id in ids for past in now.book.history),
+            "membership_holds": sum(held in ids for held, _ in now.book.holds),
+            "membership_changes": sum(c.profile_id in ids and c.reason != "erased" for c in now.book.changes),
             "profiles": sum(
                 row.profile_id in ids and (row.status != "retired" or row.content_hash != "")
                 for row in now.profiles.values()
@@ -35,11 +37,8 @@ class InMemoryEraser:
         ids, now = frozenset(profile_ids), self._store.published
         rows = self.count(ids)
         now.identifiers = {key: number for key, number in now.identifiers.items() if key[2] not in ids}
-        now.members = {
-            key: {one: since for one, since in members.items() if one not in ids}
-            for key, members in now.members.items()
-        }
-        now.changes = [change for change in now.changes if change.profile_id not in ids]
+        last = publication or self._store.current_publication()
+        self._store.segmentation.forget(ids, at=last.as_of if last else wall_now())
         for one in ids & now.profiles.keys():
             row = now.profiles[one]
             if row.status != "retired" or row.content_hash:

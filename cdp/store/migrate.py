@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from cdp.errors import ConfigurationError
-from cdp.store.publishing import Backend
+from cdp.store.running import Backend
 from cdp.store.schema import REVISION
 
 MIGRATIONS = Path(__file__).parent / "migrations"

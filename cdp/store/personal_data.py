@@ -37,13 +37,24 @@ TABLES: dict[str, Declared] = {
     ),
     "identifiers": _table("profile", "profile_id", key="profile_id", contact="value_key", none="id type"),
     "segments": _table(
-        none="key title description definition sentence version purpose evaluated_at",
+        none="key title description definition sentence version purpose evaluated_at origin problem blocking",
         aggregate="size exportable",
     ),
-    "memberships": _table("profile", "profile_id", key="profile_id", derived="segment_key since", none="id"),
-    "membership_changes": _table(
-        "profile", "profile_id", key="profile_id", derived="segment_key change at", none="seq run_id"
+    "segment_versions": _table(staff="saved_by saved_at", none="key version definition sentence deleted"),
+    "memberships": _table(
+        "profile", "profile_id", key="profile_id", derived="segment_key since valid_from exportable", none="id"
     ),
+    "membership_history": _table(
+        "profile", "profile_id",
+        key="profile_id", derived="segment_key since valid_from valid_to exportable", none="id",
+    ),
+    "membership_changes": _table(
+        "tombstone", "profile_id",
+        about="Who came in and left. Of the erased stays one exit a segment, by id, so that whoever follows lets go.",
+        key="profile_id former_id", derived="segment_key change at reason", none="seq run_id",
+    ),
+    "membership_holds": _table("profile", "profile_id", key="profile_id", consent="purpose since"),
+    "membership_clock": _table(none="id at"),
     "api_keys": _table(staff="name", none="id prefix secret_hash scopes created_at revoked_at"),
     "audit": _table(
         about="Who saw or did what; names random profile ids, never values, and is never changed.",

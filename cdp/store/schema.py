@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 # The newest migration. Kept here so that opening an up-to-date store does not have to load Alembic.
-REVISION = "0002"
+REVISION = "0003"
 
 metadata = sa.MetaData(
     naming_convention={
@@ -90,6 +90,7 @@ profiles = sa.Table(
     sa.CheckConstraint("status in ('living', 'merged', 'split', 'retired')", name="status"),
     sa.CheckConstraint("(status = 'living') = (document is not null)", name="document"),
     sa.CheckConstraint("(status = 'merged') = (merged_into is not null)", name="merged_into"),
+    sa.Index("ix_profiles_merged_into", "merged_into"),
 )
 
 identifiers = sa.Table(
@@ -116,6 +117,10 @@ segments = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("exportable", sa.BigInteger, nullable=False),
     sa.Column("evaluated_at", Moment, nullable=False),
+    sa.Column("origin", Key, nullable=False, server_default="shipped"),
+    sa.Column("problem", sa.Text),
+    sa.Column("blocking", sa.Text, nullable=False, server_default="[]"),
+    sa.CheckConstraint("origin in ('shipped', 'user')", name="origin"),
 )
 
 memberships = sa.Table(
@@ -125,6 +130,8 @@ memberships = sa.Table(
     sa.Column("segment_key", Key, sa.ForeignKey("segments.key", ondelete="CASCADE"), nullable=False),
     sa.Column("profile_id", Key, sa.ForeignKey("profiles.profile_id", ondelete="CASCADE"), nullable=False),
     sa.Column("since", Moment, nullable=False),
+    sa.Column("valid_from", Moment, nullable=False),
+    sa.Column("exportable", sa.Boolean, nullable=False),
     sa.UniqueConstraint("segment_key", "profile_id"),
     sa.Index("ix_memberships_profile_id", "profile_id"),
 )
@@ -138,9 +145,13 @@ membership_changes = sa.Table(
     sa.Column("change", sa.Text, nullable=False),
     sa.Column("run_id", Key, nullable=False),
     sa.Column("at", Moment, nullable=False),
-    sa.CheckConstraint("change in ('entered', 'exited')", name="change"),
+    sa.Column("reason", Key, nullable=False, server_default="evaluated"),
+    sa.Column("former_id", Key),
+    sa.CheckConstraint("change in ('entered', 'exited', 'carried')", name="change"),
+    sa.CheckConstraint("(change = 'carried') = (former_id is not null)", name="former_id"),
     sa.Index("ix_membership_changes_segment_key_seq", "segment_key", "seq"),
     sa.Index("ix_membership_changes_profile_id", "profile_id"),
+    sa.Index("ix_membership_changes_former_id", "former_id"),
     sqlite_autoincrement=True,
 )
 

@@ -1,7 +1,7 @@
 """The statements of a publication, over scratch tables that live inside its transaction.
 
 `staged_*` hold one batch as it came in; `seen_*` remember what this publication contains, so that what is left over can
-be removed; `leaving` and `joining` are the difference of the memberships. The text runs on both databases alike.
+be removed. Memberships have statements of their own. The text runs on both databases alike.
 """
 
 from __future__ import annotations
@@ -13,14 +13,7 @@ SCRATCH: dict[str, str] = {
     "staged_identifiers": "type {key} not null, value_key {key} not null, profile_id {key} not null",
     "seen_identifiers": "id {serial} primary key",
     "seen_segments": "key {key} primary key",
-    "staged_memberships": "segment_key {key} not null, profile_id {key} not null",
-    "seen_memberships": "id {serial} primary key",
-    "joining": "segment_key {key} not null, profile_id {key} not null, primary key (segment_key, profile_id)",
-    "successors": "profile_id {key} primary key, successor {key} not null",
-    "leaving": "segment_key {key} not null, profile_id {key} not null, since {moment} not null, successor {key}",
 }
-
-INDEXES = ("create index leaving_successor on leaving (segment_key, successor)",)
 
 SEE_PROFILES = "insert into seen_profiles (profile_id) select profile_id from staged_profiles"
 
@@ -89,100 +82,12 @@ where not exists (select 1 from seen_profiles as s where s.profile_id = m.profil
     or not exists (select 1 from seen_segments as s where s.key = m.segment_key)
 """
 
-SEE_MEMBERSHIPS = """
-insert into seen_memberships (id)
-select distinct m.id
-from staged_memberships as s
-join memberships as m on m.segment_key = s.segment_key and m.profile_id = s.profile_id
-where true
-on conflict do nothing
-"""
-
-JOINING = """
-insert into joining (segment_key, profile_id)
-select s.segment_key, s.profile_id
-from staged_memberships as s
-left join memberships as m on m.segment_key = s.segment_key and m.profile_id = s.profile_id
-where m.id is null
-on conflict do nothing
-"""
-
-# Where a member's profile lives on: merges may follow one another, and `union` ends a chain that runs in a circle.
-SUCCESSORS = """
-insert into successors (profile_id, successor)
-with recursive chain (profile_id, target) as (
-    select p.profile_id, p.merged_into
-    from profiles as p
-    where p.status = 'merged'
-        and exists (select 1 from memberships as m where m.profile_id = p.profile_id)
-    union
-    select c.profile_id, p.merged_into
-    from chain as c
-    join profiles as p on p.profile_id = c.target
-    where p.status = 'merged'
-)
-select c.profile_id, c.target
-from chain as c
-join profiles as p on p.profile_id = c.target
-where p.status = 'living'
-"""
-
-LEAVING = """
-insert into leaving (segment_key, profile_id, since, successor)
-select m.segment_key, m.profile_id, m.since, s.successor
-from memberships as m
-left join successors as s on s.profile_id = m.profile_id
-where not exists (select 1 from seen_memberships as k where k.id = m.id)
-"""
-
-RECORD_EXITS = """
-insert into membership_changes (segment_key, profile_id, change, run_id, at)
-select l.segment_key, l.profile_id, 'exited', :run_id, :as_of
-from leaving as l
-where not exists (
-        select 1 from joining as j where j.segment_key = l.segment_key and j.profile_id = l.successor
-    )
-    and not exists (
-        select 1 from memberships as m
-        join seen_memberships as k on k.id = m.id
-        where m.segment_key = l.segment_key and m.profile_id = l.successor
-    )
-order by l.segment_key, l.profile_id
-"""
-
-RECORD_ENTRIES = """
-insert into membership_changes (segment_key, profile_id, change, run_id, at)
-select j.segment_key, j.profile_id, 'entered', :run_id, :as_of
-from joining as j
-where not exists (
-    select 1 from leaving as l where l.segment_key = j.segment_key and l.successor = j.profile_id
-)
-order by j.segment_key, j.profile_id
-"""
-
-REMOVE_MEMBERSHIPS = """
-delete from memberships where not exists (select 1 from seen_memberships as k where k.id = memberships.id)
-"""
-
-# A merged profile's time in the segment counts for the profile it lives on as.
-WRITE_MEMBERSHIPS = """
-insert into memberships (segment_key, profile_id, since)
-select j.segment_key, j.profile_id, coalesce(min(l.since), :as_of)
-from joining as j
-left join leaving as l on l.segment_key = j.segment_key and l.successor = j.profile_id
-group by j.segment_key, j.profile_id
-order by j.segment_key, j.profile_id
-"""
-
-CARRY_SINCE = """
-update memberships
-set since = (
-    select min(l.since) from leaving as l
-    where l.segment_key = memberships.segment_key and l.successor = memberships.profile_id
-)
-where exists (
-    select 1 from leaving as l
-    where l.segment_key = memberships.segment_key and l.successor = memberships.profile_id
-        and l.since < memberships.since
+# Former memberships name ids that stay known; of a removed profile nothing does.
+REMOVE_HISTORY = """
+delete from membership_history
+where profile_id in (
+    select p.profile_id from profiles as p
+    where p.status = 'living'
+        and not exists (select 1 from seen_profiles as s where s.profile_id = p.profile_id)
 )
 """

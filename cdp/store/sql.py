@@ -7,7 +7,7 @@ Reads run the shared statements; writes are one transaction each. What differs b
 from __future__ import annotations
 
 import secrets as randomness
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from types import TracebackType
@@ -35,8 +35,10 @@ from cdp.store.base import (
 from cdp.store.decisions import SqlDecisions
 from cdp.store.faults import constraint_told, told
 from cdp.store.postgres import PostgresBackend
-from cdp.store.publishing import Backend, Publisher
+from cdp.store.publishing import Publisher
+from cdp.store.running import Backend
 from cdp.store.schema import api_keys, audit, membership_changes, secrets
+from cdp.store.segmentation_sql import SqlSegmentation
 from cdp.store.sqlite import SqliteBackend
 
 
@@ -48,6 +50,7 @@ class SqlStore:
         self._backend = backend
         self._engine = backend.engine()
         self.decisions = SqlDecisions(self._engine, backend, self._writing, self._rows)
+        self.segmentation = SqlSegmentation(backend, self._writing, self._rows, self._settled)
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -85,15 +88,15 @@ class SqlStore:
         identifiers: Iterable[IdentifierRow],
         redirects: Iterable[Redirect],
         segments: Iterable[SegmentRow],
-        memberships: Iterable[tuple[str, str]],
+        memberships: Iterable[tuple[str, str, bool]],
+        definitions: Mapping[str, int] | None = None,
     ) -> PublishReport:
         """See `Store.publish`."""
         wrong = CheckFailed("Nothing was published: what was given contradicts itself.")
         with self._writing(wrong) as connection:
             publisher = Publisher(connection, self._backend, publication)
-            report = publisher.run(profiles, identifiers, redirects, segments, memberships)
-        with told():
-            self._backend.settle(self._engine)
+            report = publisher.run(profiles, identifiers, redirects, segments, memberships, definitions=definitions)
+        self._settled()
         return report
 
     def current_publication(self) -> Publication | None:
@@ -119,9 +122,11 @@ class SqlStore:
         """See `Store.list_segments`."""
         return [statements.to_segment(row) for row in self._rows(statements.SEGMENTS)]
 
-    def memberships(self, key: str, *, after: str | None = None, limit: int = 1000) -> list[Membership]:
+    def memberships(
+        self, key: str, *, after: str | None = None, limit: int = 1000, exportable: bool | None = None
+    ) -> list[Membership]:
         """See `Store.memberships`."""
-        rows = self._rows(statements.MEMBERSHIPS, key=key, after=after or "", limit=limit)
+        rows = self._rows(statements.MEMBERSHIPS_BY_FLAG[exportable], key=key, after=after or "", limit=limit)
         return [statements.to_membership(row) for row in rows]
 
     def segment_members(self, key: str, *, after: str | None = None, limit: int = 1000) -> list[str]:
@@ -206,6 +211,10 @@ class SqlStore:
                 connection.execute(sa.insert(secrets), {"name": name, "value": randomness.token_hex(32)})
             return self.secret(name)
         return bytes.fromhex(row[0])
+
+    def _settled(self) -> None:
+        with told():
+            self._backend.settle(self._engine)
 
     def _row(self, statement: sa.Select[Any], **parameters: Any) -> Sequence[Any] | None:
         return next(iter(self._rows(statement, **parameters)), None)

@@ -84,11 +84,18 @@ SEGMENTS = sa.select(segments).order_by(segments.c.key)
 SEGMENT = sa.select(segments).where(segments.c.key == sa.bindparam("key"))
 
 MEMBERSHIPS = (
-    sa.select(memberships.c.profile_id, memberships.c.since)
+    sa.select(memberships.c.profile_id, memberships.c.since, memberships.c.exportable)
     .where(memberships.c.segment_key == sa.bindparam("key"), memberships.c.profile_id > sa.bindparam("after"))
     .order_by(memberships.c.profile_id)
     .limit(sa.bindparam("limit"))
 )
+
+# By the wanted flag; None wants all.
+MEMBERSHIPS_BY_FLAG: dict[bool | None, sa.Select[Any]] = {
+    None: MEMBERSHIPS,
+    True: MEMBERSHIPS.where(memberships.c.exportable),
+    False: MEMBERSHIPS.where(sa.not_(memberships.c.exportable)),
+}
 
 CHANGES = (
     sa.select(
@@ -98,6 +105,8 @@ CHANGES = (
         membership_changes.c.change,
         membership_changes.c.run_id,
         membership_changes.c.at,
+        membership_changes.c.reason,
+        membership_changes.c.former_id,
     )
     .where(membership_changes.c.seq > sa.bindparam("after"))
     .order_by(membership_changes.c.seq)
@@ -164,19 +173,23 @@ def to_identifier(row: Row) -> StoredIdentifier:
 
 def to_segment(row: Row) -> SegmentRow:
     """A row of SEGMENTS."""
-    key, title, description, definition, sentence, version, purpose, size, exportable, at = row
-    return SegmentRow(key, title, description, definition, sentence, version, purpose, size, exportable, _moment(at))
+    key, title, description, definition, sentence, version, purpose, size, exportable, at, *state = row
+    origin, problem, blocking = state
+    return SegmentRow(
+        key, title, description, definition, sentence, version, purpose, size, exportable, _moment(at),
+        origin=origin, problem=problem, blocking=tuple(json.loads(blocking)),
+    )  # fmt: skip
 
 
 def to_membership(row: Row) -> Membership:
     """A row of MEMBERSHIPS."""
-    return Membership(row[0], _moment(row[1]))
+    return Membership(row[0], _moment(row[1]), bool(row[2]))
 
 
 def to_change(row: Row) -> MembershipChange:
     """A row of CHANGES."""
-    seq, segment_key, profile_id, change, run_id, at = row
-    return MembershipChange(seq, segment_key, profile_id, change, run_id, _moment(at))
+    seq, segment_key, profile_id, change, run_id, at, reason, former_id = row
+    return MembershipChange(seq, segment_key, profile_id, change, run_id, _moment(at), reason, former_id)
 
 
 def to_key(row: Row) -> ApiKey:

@@ -238,7 +238,7 @@ class TestMembershipChanges:
             redirects=[Redirect(profile_id(1), "merged", profile_id(2))],
         )  # fmt: skip
         assert [(m.profile_id, m.since) for m in store.memberships("new")] == [(profile_id(2), NOW)]
-        assert len(store.membership_changes()) == 2
+        assert changes(store, after=2) == [("carried", "new", profile_id(2))]
 
     def test_a_chain_of_merges_carries_to_its_end(self, store: Store) -> None:
         publish(store, [1, 2, 3], members={"new": [1]})
@@ -323,7 +323,7 @@ class TestContradictions:
             store.publish(
                 Publication("run-2", "s", NOW, {}, "f"),
                 profiles=[ProfileDocument(profile_id(3), "{}")],
-                identifiers=[], redirects=[], segments=[], memberships=[("nothing", profile_id(3))],
+                identifiers=[], redirects=[], segments=[], memberships=[("nothing", profile_id(3), True)],
             )  # fmt: skip
 
     def test_a_segment_twice(self, store: Store) -> None:
@@ -344,7 +344,7 @@ class TestContradictions:
             "identifiers": [IdentifierRow("email", "c@b.example", profile_id(3))],
             "redirects": [Redirect(profile_id(1), "merged", profile_id(3))],
             "segments": [segment("new")],
-            "memberships": [("new", profile_id(3))],
+            "memberships": [("new", profile_id(3), True)],
         }
         given[part] = broken(given[part])  # type: ignore[arg-type,assignment]
         with pytest.raises(RuntimeError, match="went away"):

@@ -47,7 +47,9 @@ def test_everything_goes_but_the_id(store: Store, eraser: Eraser) -> None:
     assert store.lookup("email", "both@b.example") == [BOB]
     assert store.segment_members("new") == [BOB] and store.segment_members("old") == [BOB]
     assert store.get_profile(BOB) == bob
-    assert store.membership_changes() == [change for change in changes if change.profile_id == BOB]
+    *kept, exit_of_ann = store.membership_changes()
+    assert kept == [change for change in changes if change.profile_id == BOB]
+    assert (exit_of_ann.profile_id, exit_of_ann.change, exit_of_ann.reason) == (ANN, "exited", "erased")
 
 
 def test_the_publication_changes_with_it(store: Store, eraser: Eraser) -> None:

@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 from cdp.errors import CheckFailed, ConfigurationError
 from cdp.store import aio, open_store
 from cdp.store.base import AuditEntry, IdentifierRow, ProfileDocument, Publication, Redirect
+from cdp.store.membership_writing import MembershipWriter
 from cdp.store.migrate import MIGRATIONS
 from cdp.store.schema import REVISION, metadata
 from cdp.store.sql import SqlStore
@@ -77,11 +79,11 @@ class TestMigrations:
 KILLED = """
 import os, signal, sys
 from cdp.store import open_store
-from cdp.store.publishing import Publisher
+from cdp.store.running import Running
 from tests.support.publications import publish
 
 statement = int(sys.argv[2])
-run = Publisher._run
+run = Running.run
 
 def counted(self, sql):
     global statement
@@ -90,7 +92,7 @@ def counted(self, sql):
         os.kill(os.getpid(), signal.SIGKILL)
     return run(self, sql)
 
-Publisher._run = counted
+Running.run = counted
 with open_store(sys.argv[1]) as store:
     publish(store, [2, 3], run="run-2", identifiers=[("email", "b@b.example", 2)], members={"new": [2], "vip": [3]})
 print("published")
@@ -100,7 +102,7 @@ print("published")
 def test_a_kill_inside_publishing_leaves_the_old_publication(database_url: str) -> None:
     with open_store(database_url) as store:
         publish(store, [1, 2], identifiers=[("email", "a@b.example", 1)], members={"new": [1]})
-        for statement in (0, 3, 8, 13, 16):
+        for statement in (0, 3, 8, 13, 19, 25, 31):
             killed = subprocess.run(
                 [sys.executable, "-c", KILLED, database_url, str(statement)], cwd=ROOT, capture_output=True, text=True
             )
@@ -117,9 +119,52 @@ def test_a_kill_inside_publishing_leaves_the_old_publication(database_url: str) 
         assert store.get_profile(profile_id(1)) is None
 
 
+class TestFollowers:
+    """What belongs to a change is written with it, or neither is."""
+
+    def _enter(self, store: SqlStore, *numbers: int, follower: Any) -> None:
+        with store._writing() as connection:
+            store._backend.lock(connection, "publish")
+            writer = MembershipWriter(
+                connection, store._backend, at=NOW, run_id="run-1", reason="definition", followers=[follower]
+            )
+            writer.evaluated(["new"])
+            writer.give([("new", profile_id(number), True) for number in numbers])
+            writer.settle()
+
+    def test_both_are_committed(self, store: SqlStore) -> None:
+        publish(store, [1, 2], members={"new": [1]})
+
+        def follow(connection: sa.Connection, *, after: int, upto: int) -> None:
+            statement = "insert into secrets (name, value) select profile_id, change from membership_changes "
+            between = sa.text(statement + "where seq > :after and seq <= :upto")
+            connection.execute(between, {"after": after, "upto": upto})
+
+        self._enter(store, 2, follower=follow)
+        with store._engine.connect() as connection:
+            found = connection.execute(sa.text("select name, value from secrets order by name")).fetchall()
+        assert [tuple(row) for row in found] == [(profile_id(1), "exited"), (profile_id(2), "entered")]
+
+    def test_or_neither(self, store: SqlStore) -> None:
+        publish(store, [1, 2], members={"new": [1]})
+
+        def fail(connection: sa.Connection, *, after: int, upto: int) -> None:
+            raise RuntimeError("the outbox is full")
+
+        with pytest.raises(RuntimeError, match="full"):
+            self._enter(store, 1, 2, follower=fail)
+        assert store.segment_members("new") == [profile_id(1)] and len(store.membership_changes()) == 1
+
+    def test_without_changes_nobody_is_called(self, store: SqlStore) -> None:
+        publish(store, [1, 2], members={"new": [1]})
+        called = []
+        self._enter(store, 1, follower=lambda *_, **__: called.append(1))
+        assert called == []
+
+
 def test_batches_meet(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The difference is right across batch borders."""
-    monkeypatch.setattr("cdp.store.publishing.BATCH", 7)
+    monkeypatch.setattr("cdp.store.running.BATCH", 7)
     with open_store(database_url) as store:
         rows = [("email", f"{n}@b.example", n) for n in range(50)]
         first = publish(store, range(50), identifiers=rows, members={"new": range(50), "odd": range(1, 50, 2)})

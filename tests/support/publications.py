@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,8 +43,11 @@ def publish(
     identifiers: Iterable[tuple[str, str, int]] = (),
     redirects: Iterable[Redirect] = (),
     members: dict[str, Sequence[int]] | None = None,
+    withheld: Collection[int] = (),
+    purpose: str = "marketing",
+    definitions: Mapping[str, int] | None = None,
 ) -> PublishReport:
-    """Publish people by number; `members` maps segment keys to numbers."""
+    """Publish people by number; `members` maps segment keys to numbers, no purpose reaches those `withheld`."""
     documents = people if isinstance(people, dict) else {number: {"number": number} for number in people}
     chosen = members or {}
     return store.publish(
@@ -52,6 +55,12 @@ def publish(
         profiles=(ProfileDocument(profile_id(number), document) for number, document in documents.items()),
         identifiers=(IdentifierRow(kind, value, profile_id(owner)) for kind, value, owner in identifiers),
         redirects=redirects,
-        segments=[segment(key, size=len(numbers)) for key, numbers in chosen.items()],
-        memberships=((key, profile_id(number)) for key, numbers in chosen.items() for number in numbers),
+        segments=[
+            segment(key, size=len(numbers), exportable=len(set(numbers) - set(withheld)), purpose=purpose)
+            for key, numbers in chosen.items()
+        ],
+        memberships=(
+            (key, profile_id(number), number not in withheld) for key, numbers in chosen.items() for number in numbers
+        ),
+        definitions=definitions,
     )

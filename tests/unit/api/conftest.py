@@ -136,7 +136,12 @@ def build_marts(connection: duckdb.DuckDBPyConnection, people: int) -> None:
         select 'welcome' as experiment, profile_id, case when n % 2 = 0 then 'test' else 'control' end as arm,
             timestamp '2025-06-01' as assigned_at from person;
         create table marts.profiles as
-        select profile_id, n > 30 as is_anonymous, timestamp '2025-06-01' as first_seen_at,
+        select profile_id, n > 30 as is_anonymous,
+            case when n = 2 then '=cmd()' else 'First' || n end as first_name, 'Last' || n as last_name,
+            case when n <= 30 then 'person' || n || '@example.org' end as email, '+4179' || n as phone,
+            'Street ' || n as street, '8000' as postcode, ['CH', 'DE', 'FR', 'IT'][1 + n % 4] as country,
+            case n % 3 when 0 then true when 1 then false end as marketing_consent, n % 9 = 0 as unsubscribed,
+            timestamp '2025-06-01' as first_seen_at,
             timestamp '2025-07-01' as last_seen_at, 10 as touchpoints, ['web'] as channels,
             1 as purchases, 20.0 as revenue,
             timestamp '2025-06-10' as first_purchase_at, timestamp '2025-06-10' as last_purchase_at,

@@ -195,7 +195,7 @@ def test_segments_in_a_circle(names: Any) -> None:
     }
     path, message, _ = refused("everyone and segment('a')", names, known)
     assert "in a circle: a → b → c → a" in message
-    assert path == "where"
+    assert path == "where.of[1]"
     with pytest.raises(DefinitionError, match="in a circle: tested → tested"):
         compiler.compile(
             segment("segment('tested')"), names, as_of=AS_OF, library={"tested": segment("segment('tested')")}

@@ -1,0 +1,149 @@
+"""The statements behind holds and erasure: who is named, with the ids merged into them, and what goes.
+
+They run over the scratch tables of `membership_scratch` and two of their own: the profiles and purposes that the caller
+names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from cdp.store.membership_writing import MembershipWriter
+from cdp.store.running import Backend, Running, batches
+from cdp.store.segmentation import Forgotten
+
+NAMED: dict[str, str] = {
+    "named_profiles": "profile_id {key} primary key",
+    "named_purposes": "purpose {key} primary key",
+}
+
+
+@contextmanager
+def named(
+    connection: sa.Connection,
+    backend: Backend,
+    profile_ids: Iterable[str],
+    purposes: Iterable[str] = (),
+    *,
+    at: datetime | None = None,
+) -> Iterator[Running]:
+    """Statements that know these profiles and purposes."""
+    running = Running(connection, backend, at=at) if at else Running(connection, backend)
+    running.create(NAMED)
+    for batch in batches(sorted(set(profile_ids))):
+        running.stage("named_profiles", ("profile_id",), [(one,) for one in batch])
+    running.stage("named_purposes", ("purpose",), [(one,) for one in sorted(set(purposes))])
+    yield running
+    running.drop(NAMED)
+
+
+HOLD = """
+insert into membership_holds (profile_id, purpose, since)
+select n.profile_id, p.purpose, :at
+from named_profiles as n, named_purposes as p
+where true
+on conflict do nothing
+"""
+
+RELEASE = """
+delete from membership_holds
+where profile_id in (select profile_id from named_profiles) and purpose in (select purpose from named_purposes)
+"""
+
+_CONCERNED = """
+with recursive chain (profile_id) as (
+    select profile_id from named_profiles
+    union
+    select p.merged_into
+    from chain as c
+    join profiles as p on p.profile_id = c.profile_id
+    where p.status = 'merged'
+)
+select m.id, m.segment_key
+from chain as c
+join memberships as m on m.profile_id = c.profile_id
+join segments as s on s.key = m.segment_key
+join named_purposes as u on u.purpose = s.purpose
+where m.exportable
+"""
+HELD_STAYS = _CONCERNED
+
+COUNT_DOWN_HELD = f"""
+update segments
+set exportable = exportable - (select count(*) from ({_CONCERNED}) as c where c.segment_key = segments.key)
+where key in (select segment_key from ({_CONCERNED}) as c)
+"""
+
+WITH_MERGED = """
+insert into named_profiles (profile_id)
+with recursive chain (profile_id) as (
+    select profile_id from named_profiles
+    union
+    select p.profile_id
+    from chain as c
+    join profiles as p on p.merged_into = c.profile_id
+)
+select profile_id from chain
+where true
+on conflict do nothing
+"""
+
+# A membership that went on from or to somebody who is not erased, because a merge was undone, begins or ends there.
+END_INHERITANCE = """
+update membership_changes
+set change = 'entered', former_id = null
+where former_id in (select profile_id from named_profiles)
+    and profile_id not in (select profile_id from named_profiles)
+"""
+END_BEQUEST = """
+update membership_changes
+set change = 'exited', profile_id = former_id, former_id = null
+where former_id is not null and former_id not in (select profile_id from named_profiles)
+    and profile_id in (select profile_id from named_profiles)
+"""
+
+# What was told of an erasure stays: it holds nothing but the id, and whoever reads the feed later needs it.
+REMOVE_CHANGES = """
+delete from membership_changes
+where reason <> 'erased' and profile_id in (select profile_id from named_profiles)
+"""
+
+REMOVE_HISTORY = "delete from membership_history where profile_id in (select profile_id from named_profiles)"
+
+REMOVE_HOLDS = "delete from membership_holds where profile_id in (select profile_id from named_profiles)"
+
+_THEIRS = "select count(*) from memberships as m join named_profiles as n on n.profile_id = m.profile_id"
+COUNT_DOWN = f"""
+update segments
+set size = size - ({_THEIRS} where m.segment_key = segments.key),
+    exportable = exportable - ({_THEIRS} where m.segment_key = segments.key and m.exportable)
+"""
+
+LEAVE = """
+insert into leaving (id, segment_key, profile_id, since, valid_from, exportable, successor)
+select m.id, m.segment_key, m.profile_id, m.since, m.valid_from, m.exportable, null
+from memberships as m
+join named_profiles as n on n.profile_id = m.profile_id
+"""
+
+
+def forget(
+    connection: sa.Connection, backend: Backend, profile_ids: Iterable[str], *, at: datetime, run_id: str
+) -> Forgotten:
+    """What `Segmentation.forget` promises, inside the caller's transaction; the caller holds the lock `publish`."""
+    writer = MembershipWriter(connection, backend, at=at, run_id=run_id, reason="erased")
+    with named(connection, backend, profile_ids) as running:
+        running.run(WITH_MERGED)
+        for statement in (END_INHERITANCE, END_BEQUEST):
+            running.run(statement)
+        changes = running.run(REMOVE_CHANGES)
+        history = running.run(REMOVE_HISTORY)
+        holds = running.run(REMOVE_HOLDS)
+        running.run(COUNT_DOWN)
+        left = running.run(LEAVE)
+        moved = writer.settle(keep_history=False)
+    return Forgotten(memberships=left, history=history, changes=changes, exits=moved.exited, holds=holds)
