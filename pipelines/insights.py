@@ -38,8 +38,6 @@ def served(settings: Settings, segment: str | None = None) -> Iterator[tuple[duc
         yield connection, Scope(until=current.as_of, relation="chosen_members", segment=segment)
 
 
-
-
 def _member_ids(store: Any, key: str, limit: int | None = None) -> list[str]:
     known = [segment.key for segment in store.list_segments()]
     if key not in known:

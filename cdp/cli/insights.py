@@ -1,11 +1,7 @@
-"""Commands of the marketer about the journey: findings and interventions."""
+"""The group of commands about the journey; what is in it is registered by the modules that know."""
 
 from __future__ import annotations
 
 import typer
-
-from cdp.cli.data import Json
-from cdp.cli.output import emit_json, say, table
-from cdp.cli.state import load_settings
 
 journey = typer.Typer(help="Where customers are and where they get stuck.", no_args_is_help=True)

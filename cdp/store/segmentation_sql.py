@@ -151,9 +151,7 @@ class SqlSegmentation:
         """See `Segmentation.forget`."""
         with self._writing() as connection:
             self._backend.lock(connection, "publish")
-            forgotten = forgetting.forget(
-                connection, self._backend, profile_ids, at=at, run_id=_current(connection)[1]
-            )
+            forgotten = forgetting.forget(connection, self._backend, profile_ids, at=at, run_id=_current(connection)[1])
         self._settle()
         return forgotten
 
