@@ -78,8 +78,9 @@ async def previewed(services: Services, caller: Caller, content: Mapping[str, An
 
     def question(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         known = served.collect(services.store.segmentation.definitions()).definitions
-        broken = {row.key for row in services.store.list_segments() if row.problem}
-        others = sorted(set(known) - broken - {definition.key}) if overlap == "all" else list(dict.fromkeys(overlap))
+        sound = [row.key for row in services.store.list_segments() if not row.problem and row.key in known]
+        others = sound if overlap == "all" else list(dict.fromkeys(overlap))
+        others = [key for key in others if key != definition.key]
         found = preview(connection, definition, as_of=publication.as_of, library=known, overlap=others, sample=sample)
         return asdict(found)
 

@@ -55,11 +55,17 @@ async def create_segment(
     return service.shown(saved.row)
 
 
+class SchemaResponse(JSONResponse):
+    """A JSON Schema."""
+
+    media_type = "application/schema+json"
+
+
 async def read_schema(caller: SegmentsReader) -> JSONResponse:
     """The JSON Schema of a segment."""
     from segments.document import json_schema
 
-    return JSONResponse(json_schema(), media_type="application/schema+json")
+    return SchemaResponse(json_schema())
 
 
 async def preview_segment(
@@ -162,7 +168,7 @@ def router() -> APIRouter:
     routes.add_api_route(
         "", create_segment, methods=["POST"], status_code=201, response_model=Segment, responses=WRITTEN
     )
-    routes.add_api_route("/schema", read_schema, response_class=JSONResponse)
+    routes.add_api_route("/schema", read_schema, response_class=SchemaResponse)
     routes.add_api_route("/preview", preview_segment, methods=["POST"], response_model=Preview, responses=WRITTEN)
     routes.add_api_route("/{key}", read_segment, response_model=Segment)
     routes.add_api_route("/{key}", replace_segment, methods=["PUT"], response_model=Segment, responses=WRITTEN)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -22,8 +23,9 @@ Key = Callable[..., str]
 def pages(client: Client, url: str) -> list[dict[str, Any]]:
     """All rows of a list, page by page."""
     rows, cursor = [], None
+    joint = "&" if "?" in url else "?"
     while True:
-        answer = client.get(url, params={"cursor": cursor} if cursor else {}).json()
+        answer = client.get(f"{url}{joint}{urlencode({'cursor': cursor})}" if cursor else url).json()
         rows += answer["data"]
         cursor = answer["next_cursor"]
         if cursor is None:

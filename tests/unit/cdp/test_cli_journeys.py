@@ -45,7 +45,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             identifiers=(),
             redirects=(),
             segments=[segment("buyers", size=len(buyers))],
-            memberships=(("buyers", who) for who in buyers),
+            memberships=(("buyers", who, True) for who in buyers),
         )
     snapshots.point_to(folder / "serving", path)
     return folder

@@ -187,7 +187,7 @@ def publish_members(store, members):
         identifiers=(),
         redirects=(),
         segments=[segment(key, size=len(ids_)) for key, ids_ in members.items()],
-        memberships=((key, who) for key, ids_ in members.items() for who in ids_),
+        memberships=((key, who, True) for key, ids_ in members.items() for who in ids_),
     )
 
 
