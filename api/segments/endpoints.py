@@ -33,7 +33,7 @@ from api.services import ServicesDependency
 from cdp.errors import InputError
 
 KNOWN = responses(401, 403, 404, 422, 503)
-WRITTEN = responses(409, 412, 413, 428)
+WRITTEN = responses(400, 409, 412, 413, 428)
 Limit = Annotated[int, Query(ge=1, le=500, description="Rows on a page.")]
 ManyLimit = Annotated[int, Query(ge=1, le=5000, description="Rows on a page.")]
 
