@@ -49,9 +49,14 @@ def test_members_are_those_that_the_plain_evaluator_finds(
     query = compiler.text(compiler.compile(SHIPPED[key], names, as_of=AS_OF, library=SHIPPED))
 
     found = [row[0] for row in snapshot.execute(query).fetchall()]
+    snapshot.execute("CREATE OR REPLACE TEMP TABLE asked AS SELECT profile_id FROM marts.profiles USING SAMPLE 20 ROWS")
+    asked = {row[0] for row in snapshot.execute("SELECT profile_id FROM asked").fetchall()}
+    single = compiler.compile(SHIPPED[key], names, as_of=AS_OF, library=SHIPPED, profile_ids="asked")
+    few = [row[0] for row in snapshot.execute(compiler.text(single)).fetchall()]
     shown = preview(snapshot, SHIPPED[key], as_of=AS_OF, library=SHIPPED, catalogue=names)
 
     assert sorted(found) == sorted(expected)
+    assert sorted(few) == sorted(asked & set(expected))
     assert shown.size == len(expected)
     assert expected or key not in PEOPLED
 

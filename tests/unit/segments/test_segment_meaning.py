@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from segments import compiler
 from segments.document import dump, parse
 from segments.evaluate import evaluate_all
+from segments.preview import preview
 from segments.sentence import sentence
 from segments.text_parser import parse_text
 from segments.text_printer import print_text
@@ -72,7 +73,7 @@ def test_compiled_sql_equals_the_plain_evaluator_at_length(fill: Fill, world: Wo
 
 @QUICK
 @given(world=worlds(), tree=trees, other=closed_trees, chosen=st.sets(st.sampled_from([f"p{n}" for n in range(6)])))
-def test_single_profiles_all_profiles_and_many_segments_agree(
+def test_preview_single_profiles_all_profiles_and_many_segments_agree(
     fill: Fill, world: World, tree: Any, other: Any, chosen: set[str]
 ) -> None:
     library = {"other": definition(other, "other"), "tested": definition(tree)}
@@ -92,6 +93,8 @@ def test_single_profiles_all_profiles_and_many_segments_agree(
     assert sorted(few) == sorted(everyone & chosen)
     assert set(among_many) == everyone
     assert evaluation.segment("tested").size == len(everyone)
+    shown = preview(database, library["tested"], as_of=world.as_of, library=library, catalogue=names, sample=0)
+    assert (shown.size, shown.exportable) == (len(everyone), evaluation.segment("tested").exportable)
 
 
 @QUICK
