@@ -34,7 +34,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Data sets of two wheels whose dependencies hold others back; the tests that need them skip without it.
+# Data sets of three wheels whose dependencies hold others back; the tests that need them skip without it.
 public-data: install $(PUBLIC)/.installed
 
 $(PUBLIC)/.installed: requirements-public-data.lock

@@ -95,7 +95,8 @@ def _questions(
         units = collect(probe.key, evidence.visit_sql(), days=probe.days, anytime=False, **values)
         for device, marked in _each_against_others(units, "x_device"):
             key, details = f"{probe.key}:{device}", {"device": device, "compares": "devices"}
-            yield _Question(key, probe.key, probe.days, probe.stage, probe.key, marked, details=details)
+            subject = probe.subject or probe.key
+            yield _Question(key, subject, probe.days, probe.stage, probe.key, marked, details=details)
     for newcomers in probes.acquisition:
         known = has_column(connection, "touchpoints", "acquisition_channel")
         units = collect(newcomers.key, evidence.newcomer_sql(known), days=newcomers.days)

@@ -48,9 +48,13 @@ class VisitProbe(Frozen):
 
 
 class DeviceProbe(Frozen):
-    """Visits on one device against visits on the others; outcome: no purchase within `days`."""
+    """Visits on one device against visits on the others; outcome: no purchase within `days`.
+
+    `subject` is the key of the probe that asks about the same thing on all devices, where there is one.
+    """
 
     key: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    subject: str | None = Field(None, pattern=r"^[a-z][a-z0-9_]*$")
     among: tuple[str, ...] = Field(min_length=1)
     days: int = Field(ge=1, le=3650)
     stage: str

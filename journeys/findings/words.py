@@ -8,34 +8,15 @@ from __future__ import annotations
 from journeys.findings.model import Finding
 from journeys.measures import Effect
 
+# One name per subject, as a heading without its capital; sentences put it after "a" and "出现".
 SUBJECTS = {
     "en": {
-        "slow_ticket": "a slow answer from support",
-        "bad_rating": "a bad rating of support",
-        "payment_failed": "a failed payment",
-        "checkout_error": "a checkout error",
-        "error_page": "an error page",
-        "failed_payment": "a failed payment",
-    },
-    "zh": {
-        "slow_ticket": "客服处理缓慢",
-        "bad_rating": "客服差评",
-        "payment_failed": "支付失败",
-        "checkout_error": "结账出错",
-        "error_page": "遇到错误页面",
-        "failed_payment": "支付失败",
-        "welcome_mail": "欢迎邮件",
-    },
-}
-NAMES = {
-    "en": {
-        "slow_ticket": "Slow answer from support",
-        "bad_rating": "Bad rating of support",
-        "payment_failed": "Payment failed",
-        "checkout_error": "Checkout error",
-        "error_page": "Error page",
-        "failed_payment": "Failed payment",
-        "welcome_mail": "Welcome mail",
+        "slow_ticket": "slow answer from support",
+        "bad_rating": "bad rating of support",
+        "payment_failed": "failed payment",
+        "checkout_error": "checkout error",
+        "error_page": "error page",
+        "welcome_mail": "welcome mail",
     },
     "zh": {
         "slow_ticket": "客服处理缓慢",
@@ -43,11 +24,9 @@ NAMES = {
         "payment_failed": "支付失败",
         "checkout_error": "结账错误",
         "error_page": "错误页面",
-        "failed_payment": "支付失败",
         "welcome_mail": "欢迎邮件",
     },
 }
-
 OUTCOMES = {
     "en": {"repeat": "repeat purchase", "purchase": "purchase within 180 days"},
     "zh": {"repeat": "复购率", "purchase": "180 天内购买率"},
@@ -73,16 +52,24 @@ def points(value: float) -> str:
     return f"{abs(100 * value):.0f}"
 
 
+def subject(finding: Finding, lang: str = "en") -> str:
+    """The name of what the finding is about, in the middle of a sentence: `failed payment`."""
+    return SUBJECTS[lang].get(finding.subject) or readable(finding.subject)
+
+
 def name(finding: Finding, lang: str = "en") -> str:
-    """What the finding is about, as a heading."""
-    subject, _, condition = finding.key.partition("@")[0].partition(":")
+    """What the finding is about, as a heading: `Failed payment on mobile`."""
+    condition = finding.key.partition("@")[0].partition(":")[2]
     if finding.kind == "acquisition":
         return f"Brought by {readable(condition)}" if lang == "en" else f"来自{CHANNELS_ZH.get(condition, condition)}"
-    condition = DEVICES_ZH.get(condition, condition) if lang == "zh" else condition
-    if subject == "device":
-        return f"On {condition}" if lang == "en" else f"使用{condition}"
-    named = NAMES.get(lang, {}).get(subject) or readable(subject).capitalize()
-    return f"{named}, {readable(condition)}" if condition else named
+    device = _device(finding, lang)
+    if finding.subject == "device":
+        return f"On {device}" if lang == "en" else f"使用{device}"
+    named = subject(finding, lang)
+    if lang == "zh":
+        return f"{named}（{device or readable(condition)}）" if condition else named
+    place = f" on {device}" if device else f", {readable(condition)}" if condition else ""
+    return named[:1].upper() + named[1:] + place
 
 
 def sentence(finding: Finding, lang: str = "en") -> str:
@@ -103,26 +90,30 @@ def _days(finding: Finding) -> str:
     return f"{days} day" if days == 1 else f"{days} days"
 
 
+def _device(finding: Finding, lang: str) -> str:
+    """The device that the finding is about; empty when it is about all."""
+    device = str(finding.details.get("device") or "")
+    return DEVICES_ZH.get(device, device) if lang == "zh" else device
+
+
 def _inflection(finding: Finding, effect: Effect, lang: str) -> str:
-    subject, _, device = finding.key.partition(":")
-    between_devices = finding.details.get("compares") == "devices"
-    exposed, compared = percent(effect.rate_exposed), percent(effect.rate_compared)
     if lang == "zh":
-        return _inflection_zh(finding, subject, DEVICES_ZH.get(device, device), effect)
-    named = SUBJECTS["en"].get(subject, f"a {readable(subject)}")
+        return _inflection_zh(finding, effect)
+    device = _device(finding, lang)
+    exposed, compared = percent(effect.rate_exposed), percent(effect.rate_compared)
     rates = f"{exposed} buy nothing within {_days(finding)}, against {compared}"
-    if subject == "device":
+    if finding.subject == "device":
         return f"On {device}, {rates} on other devices."
-    if between_devices:
-        return f"After {named} on {device}, {rates} after one on other devices."
-    where = f" on {device}" if device else ""
-    return f"After {named}{where}, {rates} otherwise."
+    named = subject(finding)
+    after = f"After {'an' if named[0] in 'aeiou' else 'a'} {named}{f' on {device}' if device else ''}"
+    between_devices = finding.details.get("compares") == "devices"
+    return f"{after}, {rates} after one on other devices." if between_devices else f"{after}, {rates} otherwise."
 
 
-def _inflection_zh(finding: Finding, subject: str, device: str, effect: Effect) -> str:
-    named = SUBJECTS["zh"].get(subject, readable(subject))
-    when = f"使用{device}时" if subject == "device" else f"{named}后"
-    if device and subject != "device":
+def _inflection_zh(finding: Finding, effect: Effect) -> str:
+    device = _device(finding, "zh")
+    when = f"使用{device}时" if finding.subject == "device" else f"出现{subject(finding, 'zh')}后"
+    if device and finding.subject != "device":
         when = f"{when}（{device}）"
     others = "其他设备" if finding.details.get("compares") == "devices" else "其他情况下"
     days = int(finding.details.get("days") or 0)
@@ -147,9 +138,9 @@ def _among_chosen(finding: Finding, effect: Effect, lang: str) -> str:
     exposed, compared = percent(effect.rate_exposed), percent(effect.rate_compared)
     outcome = OUTCOMES[lang]["repeat" if finding.outcome == "repeat_purchase" else "purchase"]
     if lang == "zh":
-        named = SUBJECTS["zh"].get(finding.subject, readable(finding.subject))
+        named = subject(finding, lang)
         return f"在这些客户中，收到{named}者的{outcome}为 {exposed}，未收到者为 {compared}。"
-    return f"Among these people {outcome} is {exposed} with the {readable(finding.subject)}, {compared} without it."
+    return f"Among these people {outcome} is {exposed} with the {subject(finding)}, {compared} without it."
 
 
 def _uplift(finding: Finding, effect: Effect, lang: str) -> str:
@@ -159,13 +150,12 @@ def _uplift(finding: Finding, effect: Effect, lang: str) -> str:
     sure = (
         finding.discovered if finding.q_value is not None else finding.reason is None and effect.low * effect.high > 0
     )
+    named = subject(finding, lang)
     if lang == "zh":
-        named = SUBJECTS["zh"].get(finding.subject, readable(finding.subject))
         if not sure:
             return f"{named}对{outcome}的影响未得到证实：{exposed}，未收到者为 {compared}。"
         verb = "提高" if effect.value > 0 else "降低"
         return f"{named}使{outcome}{verb} {points(effect.value)} 个百分点：{exposed}，未收到者为 {compared}。"
-    named = readable(finding.subject)
     if not sure:
         return f"No effect of the {named} on {outcome} is shown: {exposed} against {compared} without it."
     verb = "raises" if effect.value > 0 else "lowers"

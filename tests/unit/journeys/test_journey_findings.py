@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from cdp.errors import ConfigurationError, InputError, NotFoundError
+from journeys.findings import words
 from journeys.findings.inflection import search
 from journeys.findings.probes import load_probes
 from journeys.interventions import catalogue, ranking
@@ -59,6 +60,19 @@ def test_association_is_never_worded_as_cause(findings):
     for finding in (*findings.findings, *findings.not_found):
         if finding.basis == "association":
             assert not {"causes", "raises", "lowers", "because"} & set(finding.sentence.lower().split())
+
+
+def test_one_thing_has_one_name(findings):
+    """Heading and sentence, with and without a device, in both languages, use the subject's one name."""
+    told = [one for one in (*findings.findings, *findings.not_found) if one.kind == "inflection" and one.effect]
+    assert {"payment_failed", "payment_failed:mobile", "payment_failed_device:mobile"} <= {one.key for one in told}
+    for one in told:
+        for lang in ("en", "zh") if one.subject != "device" else ():
+            named = words.SUBJECTS[lang][one.subject]
+            assert named in words.name(one, lang).lower() and named in words.sentence(one, lang).lower()
+    assert {one.subject for one in told if "payment" in one.key} == {"payment_failed"}
+    headings = {words.name(one) for one in told if one.subject == "payment_failed"}
+    assert headings == {"Failed payment", *(f"Failed payment on {one}" for one in ("desktop", "mobile", "tablet"))}
 
 
 def test_effects_carry_interval_method_and_query(findings):
