@@ -99,35 +99,39 @@ def cluster_slope(outcome: Floats, exposed: Floats, covariates: Floats, cluster:
     n = len(outcome)
     if n == 0:
         return None
-    design = np.column_stack([exposed, np.ones(n), covariates])
-    design = design[:, _independent(design)]
+    design = np.column_stack([np.ones(n), covariates, exposed])
+    gram = design.T @ design
+    kept = _independent(gram)
     codes, groups = np.unique(cluster, return_inverse=True)
     clusters = len(codes)
-    if clusters < 10 or n <= design.shape[1] or not np.array_equal(design[:, 0], exposed):
+    if clusters < 10 or n <= len(kept) or kept[-1] != len(gram) - 1:
         return None
-    bread = np.linalg.inv(design.T @ design)
+    design = design[:, kept]
+    bread = np.linalg.inv(gram[np.ix_(kept, kept)])
     beta = bread @ (design.T @ outcome)
-    order = np.argsort(groups, kind="stable")
-    scores = (design * (outcome - design @ beta)[:, None])[order]
-    sums = np.add.reduceat(scores, np.searchsorted(groups[order], np.arange(clusters)), axis=0)
-    factor = clusters / (clusters - 1) * (n - 1) / (n - design.shape[1])
-    variance = bread @ (sums.T @ sums) @ bread * factor
-    return Slope(float(beta[0]), math.sqrt(max(float(variance[0, 0]), 0.0)), clusters)
+    # Of the sandwich only the corner of the exposure is wanted, and that takes one score per row instead of k.
+    scores = (outcome - design @ beta) * (design @ bread[-1])
+    sums = np.bincount(groups, weights=scores, minlength=clusters)
+    factor = clusters / (clusters - 1) * (n - 1) / (n - len(kept))
+    return Slope(float(beta[-1]), math.sqrt(float(sums @ sums) * factor), clusters)
 
 
-def _independent(design: Floats) -> list[int]:
-    """Indices of columns that add rank, first come first kept (Gram-Schmidt, each column against all kept at once)."""
+def _independent(gram: Floats) -> list[int]:
+    """Indices of columns that add rank, first come first kept: a Cholesky factor of `gram` (k, k) that skips the rest.
+
+    A column is taken for dependent when less than one part in 1e10 of its square is new: far above what rounding leaves
+    of a dependent one, and far below what one row among millions adds to a category.
+    """
     kept: list[int] = []
-    basis = np.empty((len(design), 0))
-    for index in range(design.shape[1]):
-        column = design[:, index].astype(np.float64)
-        norm = float(np.linalg.norm(column))
-        # Twice is enough: the second pass takes away what rounding left of the first.
-        for _ in range(2):
-            column = column - basis @ (basis.T @ column)
-        rest = float(np.linalg.norm(column))
-        if norm > 0 and rest > 1e-8 * norm:
-            basis = np.column_stack([basis, column / rest])
+    factor = np.zeros_like(gram)
+    for index, norm in enumerate(np.diag(gram)):
+        done = len(kept)
+        row = np.zeros(done)
+        for place, earlier in enumerate(kept):
+            row[place] = (gram[index, earlier] - factor[place, :place] @ row[:place]) / factor[place, place]
+        rest = float(norm - row @ row)
+        if rest > 1e-10 * norm:
+            factor[done, :done], factor[done, done] = row, math.sqrt(rest)
             kept.append(index)
     return kept
 

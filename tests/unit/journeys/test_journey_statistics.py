@@ -86,6 +86,37 @@ def test_slope_is_none_when_exposure_is_a_covariate_or_people_are_few():
     assert statistics.cluster_slope(np.empty(0), np.empty(0), np.empty((0, 0)), np.empty(0, dtype=np.int64)) is None
 
 
+def test_slope_is_none_when_the_covariates_tell_the_exposure():
+    random = np.random.default_rng(8)
+    kinds = np.eye(4)[random.integers(0, 4, 400)]
+    exposed, outcome = kinds[:, 1] + kinds[:, 3], random.random(400)
+    assert statistics.cluster_slope(outcome, exposed, kinds, np.arange(400)) is None
+    assert statistics.cluster_slope(outcome, exposed, kinds[:, :1], np.arange(400)) is not None
+
+
+def test_slope_equals_the_whole_sandwich_of_a_plain_least_squares():
+    """Liang and Zeger written out, with every column's scores, on categories of which one repeats the others."""
+    random = np.random.default_rng(9)
+    n, people = 3000, random.integers(0, 400, 3000)
+    kinds = np.column_stack([np.eye(5)[random.integers(0, 5, n)], np.eye(7)[random.integers(0, 7, n)]])
+    exposed = (random.random(n) < 0.2 + 0.1 * kinds[:, 0]).astype(float)
+    outcome = (random.random(n) < 0.3 + 0.2 * kinds[:, 0] + 0.1 * exposed + 0.2 * (people % 2)).astype(float)
+    design = np.column_stack([exposed, np.ones(n), kinds[:, 1:5], kinds[:, 6:]])
+    beta, *_ = np.linalg.lstsq(design, outcome, rcond=None)
+    residual = outcome - design @ beta
+    bread = np.linalg.inv(design.T @ design)
+    meat = np.zeros_like(bread)
+    for who in np.unique(people):
+        score = design[people == who].T @ residual[people == who]
+        meat += np.outer(score, score)
+    groups = len(np.unique(people))
+    factor = groups / (groups - 1) * (n - 1) / (n - design.shape[1])
+    slope = statistics.cluster_slope(outcome, exposed, kinds, people)
+    assert slope is not None and slope.clusters == groups
+    assert slope.value == pytest.approx(beta[0], rel=1e-9)
+    assert slope.error == pytest.approx(np.sqrt((bread @ meat @ bread)[0, 0] * factor), rel=1e-9)
+
+
 def test_collinear_covariates_are_dropped():
     random = np.random.default_rng(6)
     exposed = (random.random(300) < 0.5).astype(float)
