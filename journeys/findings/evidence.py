@@ -51,10 +51,9 @@ TICKET_EXPOSURES = {
     ),
 }
 
-# A visit is a run of touchpoints of one person on one source with no gap above 30 minutes. Events that come after the
-# visit's order cannot have prevented it and do not count, unless an event can come at any time: then the visit that an
-# order ended had less time for it, so it counts in the whole visit and visits of the same length are compared.
-VISITS = """web as (
+# A visit is a run of touchpoints of one person on one source with no gap above 30 minutes. One search asks many
+# questions of visits, so it numbers them once and keeps that while it runs; what a trace shows stands for itself.
+NUMBERED = """web as (
     select t.profile_id, t.occurred_at, t.event_name, t.device, t.channel
     from marts.touchpoints as t
     inner join people using (profile_id)
@@ -66,10 +65,16 @@ gaps as (
     window seen as (partition by profile_id order by occurred_at)
 ),
 numbered as (
-    select *, sum(opens::integer) over (partition by profile_id order by occurred_at rows unbounded preceding) as visit
+    -- By range: events of one moment are in one visit, whichever of them opens it.
+    select *, sum(opens::integer) over (partition by profile_id order by occurred_at range unbounded preceding) as visit
     from gaps
-),
-visits as (
+)"""
+KEPT_VISITS = "temp.main.numbered_visits"
+
+# Events that come after the visit's order cannot have prevented it and do not count, unless an event can come at any
+# time: then the visit that an order ended had less time for it, so it counts in the whole visit and visits of the same
+# length are compared.
+VISITS = """visits as (
     select
         profile_id,
         visit,
@@ -77,8 +82,8 @@ visits as (
         min(occurred_at) filter (event_name = 'Order Completed') as ordered_at,
         min(occurred_at) filter (list_contains($exposed, event_name)) as exposed_at,
         count(*) filter (not list_contains($exposed, event_name)) as events,
-        coalesce(any_value(device), 'unknown') as device,
-        coalesce(any_value(channel), 'unknown') as channel
+        coalesce(min(device), 'unknown') as device,
+        coalesce(min(channel), 'unknown') as channel
     from numbered
     group by profile_id, visit
     having moment is not null and moment < $until - to_days($days)
@@ -202,9 +207,18 @@ def ticket_sql(exposure: str) -> str:
     return _query(sql)
 
 
-def visit_sql() -> str:
-    """Units of visits. Parameters: since, until, days, horizon, among, exposed, anytime."""
-    return _query(VISIT_UNITS)
+def visit_sql(*, kept: bool = False) -> str:
+    """Units of visits, read from KEPT_VISITS when `kept`.
+
+    Parameters: since (not when `kept`), until, days, horizon, among, exposed, anytime.
+    """
+    numbered = f"numbered as (\n    select * from {KEPT_VISITS}\n)" if kept else NUMBERED
+    return _query(f"{numbered},\n{VISIT_UNITS}")
+
+
+def keep_visits_sql() -> str:
+    """Makes KEPT_VISITS, a temporary table of this connection. Parameters: since, until."""
+    return f"create or replace temp table {KEPT_VISITS} as\nwith {{people}},\n{NUMBERED}\nselect * from numbered"
 
 
 def newcomer_sql(has_channel: bool) -> str:

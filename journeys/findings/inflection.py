@@ -7,6 +7,7 @@ The crude effect is the difference of two shares; the adjusted one comes from a 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -49,7 +50,9 @@ class _Question:
 def search(connection: duckdb.DuckDBPyConnection, scope: Scope, probes: Probes | None = None) -> Findings:
     """Everything the probes and the experiments in the data say, corrected together (Benjamini-Hochberg)."""
     queries: dict[str, Query] = {}
-    answers = [_measure(question) for question in _questions(connection, scope, probes or load_probes(), queries)]
+    asked = probes or load_probes()
+    with _visits_kept(connection, scope, asked):
+        answers = [_measure(question) for question in _questions(connection, scope, asked, queries)]
     answers += uplift.experiments(connection, scope, queries)
     tested = [p_value for _, p_value in answers if p_value is not None]
     corrected = iter(statistics.benjamini_hochberg(tested))
@@ -69,14 +72,30 @@ def search(connection: duckdb.DuckDBPyConnection, scope: Scope, probes: Probes |
     )
 
 
+@contextmanager
+def _visits_kept(connection: duckdb.DuckDBPyConnection, scope: Scope, probes: Probes) -> Iterator[None]:
+    """The visits of the people in scope numbered once for all probes of one search, and gone afterwards."""
+    if not (probes.visits or probes.devices):
+        yield
+        return
+    scope.fetch(connection, evidence.keep_visits_sql())
+    try:
+        yield
+    finally:
+        connection.execute(f"drop table if exists {evidence.KEPT_VISITS}")
+
+
 def _questions(
     connection: duckdb.DuckDBPyConnection, scope: Scope, probes: Probes, queries: dict[str, Query]
 ) -> Iterator[_Question]:
-    def collect(key: str, sql: str, **values: Any) -> pd.DataFrame:
-        text = scope.render(sql)
+    def collect(key: str, sql: str, run: str | None = None, **values: Any) -> pd.DataFrame:
         bound = {**scope.parameters, "horizon": HORIZON, **values}
-        queries[key] = traced(text, bound, scope.relation)
-        return connection.execute(text, bound).df()
+        queries[key] = traced(scope.render(sql), bound, scope.relation)
+        text = scope.render(run or sql)
+        return connection.execute(text, {name: value for name, value in bound.items() if f"${name}" in text}).df()
+
+    def visits(key: str, **values: Any) -> pd.DataFrame:
+        return collect(key, evidence.visit_sql(), evidence.visit_sql(kept=True), **values)
 
     for ticket in probes.tickets:
         units = collect(ticket.key, evidence.ticket_sql(ticket.exposed), days=ticket.days)
@@ -84,7 +103,7 @@ def _questions(
     for visit in probes.visits:
         values = {"among": list(visit.among), "exposed": list(visit.exposed)}
         anytime = visit.counts == "anytime"
-        units = collect(visit.key, evidence.visit_sql(), days=visit.days, anytime=anytime, **values)
+        units = visits(visit.key, days=visit.days, anytime=anytime, **values)
         yield _Question(visit.key, visit.key, visit.days, visit.stage, visit.key, units)
         for device in _categories(units["x_device"]) if visit.by == "device" else ():
             there = units[units["x_device"] == device].reset_index(drop=True)
@@ -92,7 +111,7 @@ def _questions(
             yield _Question(key, visit.key, visit.days, visit.stage, visit.key, there, details=details)
     for probe in probes.devices:
         values = {"among": list(probe.among), "exposed": list[str]()}
-        units = collect(probe.key, evidence.visit_sql(), days=probe.days, anytime=False, **values)
+        units = visits(probe.key, days=probe.days, anytime=False, **values)
         for device, marked in _each_against_others(units, "x_device"):
             key, details = f"{probe.key}:{device}", {"device": device, "compares": "devices"}
             subject = probe.subject or probe.key

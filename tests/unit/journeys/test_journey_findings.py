@@ -62,6 +62,19 @@ def test_association_is_never_worded_as_cause(findings):
             assert not {"causes", "raises", "lowers", "because"} & set(finding.sentence.lower().split())
 
 
+def test_numbering_visits_once_answers_as_the_query_that_is_traced(world, as_of, findings):
+    """The statement of a trace builds its visits itself; what was measured came from visits numbered once."""
+    every = {one.key: one for one in (*findings.findings, *findings.not_found)}
+    for key in ("payment_failed", "payment_failed_device:mobile", "device:mobile"):
+        found = every[key]
+        units = world.execute(findings.queries[found.query].statement).df()
+        exposed = units["exposed"] if key == "payment_failed" else units["x_device"] == "mobile"
+        assert (found.effect.n_exposed, found.effect.n_compared) == (int(exposed.sum()), int((~exposed).sum()))
+        assert found.effect.rate_exposed == pytest.approx(units["defected"][exposed].mean())
+    left = "select count(*) from duckdb_tables() where temporary"
+    assert world.execute(left).fetchone() == (0,), "nothing of a search stays on the connection"
+
+
 def test_one_thing_has_one_name(findings):
     """Heading and sentence, with and without a device, in both languages, use the subject's one name."""
     told = [one for one in (*findings.findings, *findings.not_found) if one.kind == "inflection" and one.effect]
