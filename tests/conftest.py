@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WORLD = ROOT.parent / "shared" / "data" / "world"
 
 # Fixtures that start the pipeline, a database server or a child process; a unit test must not need one.
-HEAVY_FIXTURES = {"postgres_url", "demo_home", "reference_home"}
+HEAVY_FIXTURES = {"postgres_url", "demo_home", "small_home", "reference_home"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

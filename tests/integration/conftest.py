@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.conftest import postgres_server, postgres_url  # noqa: F401  (the same server for both suites)
-from tests.support.home import Home
+from tests.support.home import Home, WorldHome
 
 PEOPLE = 400
 
@@ -56,6 +56,20 @@ def reference_home(shared_tmp: Path, world: Path) -> Home:
     home = Home(shared_tmp / "reference-home")
     once(home.path, lambda: void(home.cdp("run", "--from", str(world))))
     return home
+
+
+@pytest.fixture(scope="session")
+def small_home(shared_tmp: Path) -> Callable[[int], WorldHome]:
+    """The demo world `small` by seed, run once for all tests of the session (most of a minute): for slow tests."""
+    from demo.generate import generate
+
+    def of(seed: int) -> WorldHome:
+        world, home = shared_tmp / f"small-world-{seed}", Home(shared_tmp / f"small-home-{seed}")
+        once(world, lambda: void(generate("small", seed=seed, out=world)))
+        once(home.path, lambda: void(home.cdp("run", "--from", str(world))))
+        return WorldHome(world, home)
+
+    return of
 
 
 def void(_: object) -> None:

@@ -5,13 +5,14 @@ No threshold or prior was chosen on these labels. What is not installed or not h
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from benchmarks import identity_public
-from tests.support.home import Home
+from tests.support.home import Home, WorldHome
 
 pytestmark = pytest.mark.slow
 
@@ -62,13 +63,9 @@ def test_the_last_tenth_keeps_ids(reference_home: Home) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_demo_worlds(seed: int, tmp_path: Path) -> None:
-    from demo.generate import generate
-
-    generate("small", seed=seed, out=tmp_path / "world", people=600)
-    home = Home(tmp_path / "home")
-    home.cdp("run", "--from", str(tmp_path / "world"))
-    assert_accurate(home, tmp_path / "world" / "truth" / "persons.csv")
+def test_demo_worlds(seed: int, small_home: Callable[[int], WorldHome]) -> None:
+    world, home = small_home(seed)
+    assert_accurate(home, world / "truth" / "persons.csv")
 
 
 @pytest.mark.skipif(not identity_public.is_installed(), reason=identity_public.ABSENT)

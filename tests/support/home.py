@@ -12,7 +12,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 
@@ -88,6 +88,13 @@ class Home:
                 content[f"segment.{segment.key}"] = sorted((lookup[member.profile_id],) for member in members)
         content["status"] = [(json.dumps(status["raw"]), json.dumps(status["stages"]))]
         return content
+
+
+class WorldHome(NamedTuple):
+    """A demo world, its truth included, and a home after one undisturbed run over it."""
+
+    world: Path
+    home: Home
 
 
 COMPARED = {
