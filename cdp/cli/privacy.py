@@ -159,6 +159,9 @@ def verify(
     elif found["clean"]:
         searched = f"; {found['search']['files']} files searched" if found["search"] else ""
         say(f"Nothing is left: {found['tokens']} tokens compared with every raw record{searched}.")
+        if found["search"] and found["search"]["not_searched"]:
+            kinds = ", ".join(found["search"]["not_searched"])
+            say(f"Too short to be searched for in files, compared by tokens only: {kinds}.")
     if not found["clean"]:
         raise CheckFailed(f"Something of request {request_id} is there again; see --json for the places.")
 

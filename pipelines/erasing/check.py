@@ -55,7 +55,7 @@ def verify(settings: Settings, request: str, identifiers: Sequence[str] = ()) ->
 
 def _search(settings: Settings, identifiers: Sequence[str]) -> dict[str, Any]:
     from privacy.inventory.load import load
-    from privacy.verify.home import scan
+    from privacy.verify.home import can_be_found, scan
 
     needles = []
     for text in identifiers:
@@ -73,6 +73,8 @@ def _search(settings: Settings, identifiers: Sequence[str]) -> dict[str, Any]:
     return {
         "hits": {place: sum(hits.values()) for place, hits in found.hits.items() if hits},
         "unread": found.unreadable,
+        # Too short for a search that proves anything; the comparison by tokens is what speaks for them.
+        "not_searched": sorted({needle.kind for needle in needles if not can_be_found(needle)}),
         "files": found.files,
         "bytes": found.bytes,
     }

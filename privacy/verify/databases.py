@@ -40,7 +40,7 @@ def scan_duckdb(path: Path, searcher: Searcher, config: dict[str, Any]) -> dict[
             reader = connection.execute(
                 f'select concat_ws(chr(10), {", ".join(texts)}) || chr(10) from held."{schema}"."{table}"'
             ).to_arrow_reader(ROWS)
-            found[f"{schema}.{table}"] = searcher.count(_content(batch.column(0)) for batch in reader)
+            found[f"{schema}.{table}"] = searcher.count_cells(_content(batch.column(0)) for batch in reader)
     finally:
         connection.close()
     return found
@@ -53,7 +53,7 @@ def scan_sqlite(path: Path, searcher: Searcher) -> dict[str, Counter[int]]:
     try:
         names = [row[0].decode() for row in connection.execute("select name from sqlite_master where type = 'table'")]
         return {
-            name: searcher.count(_rows(connection.execute(f'select * from "{name}"')))
+            name: searcher.count_cells(_rows(connection.execute(f'select * from "{name}"')))
             for name in names
             if not name.startswith("sqlite_")
         }
@@ -80,7 +80,7 @@ def scan_postgres(url: str, searcher: Searcher) -> dict[str, Counter[int]]:
             )
             for name, query in queries.items():
                 rows = connection.exec_driver_sql(query)
-                found[name] = searcher.count(_rows(rows))
+                found[name] = searcher.count_cells(_rows(rows))
     finally:
         engine.dispose()
     return found

@@ -17,9 +17,11 @@ from privacy.inventory.gaps import find_file
 from privacy.inventory.model import Inventory
 from privacy.verify import databases
 from privacy.verify.decode import DamagedError, views
-from privacy.verify.needles import Needle, patterns, searchable
+from privacy.verify.needles import Needle, patterns, searchable, short
 from privacy.verify.search import Searcher
 
+# Kinds whose short values name one person wherever they are the whole of a value.
+WHOLE = frozenset({"email", "phone", "mailbox"})
 _SQLITE = b"SQLite format 3\x00"
 
 
@@ -43,6 +45,11 @@ class Scan:
         self.hits.setdefault(place, Counter()).update(hits)
 
 
+def can_be_found(needle: Needle) -> bool:
+    """Whether a search for the needle says anything: it is long enough, or of a kind that names one person anywhere."""
+    return needle.kind in WHOLE or bool(searchable([needle]))
+
+
 def scan(
     home: Path,
     needles: Iterable[Needle],
@@ -53,11 +60,14 @@ def scan(
     leave_out: Callable[[Path], bool] = lambda _: False,
 ) -> Scan:
     """Search `home` (and a PostgreSQL store) for the needles; `leave_out` names files that hold them on purpose."""
-    wanted = searchable(needles)
-    found = Scan(needles=len(wanted))
-    if not wanted:
+    asked = list(needles)
+    wanted = searchable(asked)
+    # Short record ids mean different people in different tables; tokens compare them, here they would prove nothing.
+    whole = [needle for needle in short(asked) if can_be_found(needle)]
+    found = Scan(needles=len(wanted) + len(whole))
+    if not wanted and not whole:
         return found
-    searcher = Searcher(patterns(wanted))
+    searcher = Searcher(patterns(wanted), {needle.value: len(wanted) + n for n, needle in enumerate(whole)})
     for path in sorted(path for path in home.rglob("*") if path.is_file() and not leave_out(path)):
         _scan_file(path, path.relative_to(home).as_posix(), searcher, inventory, found, config=config)
     if store_url is not None and not store_url.startswith("sqlite"):

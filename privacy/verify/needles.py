@@ -1,7 +1,7 @@
 """Values of erased people → byte patterns: as text, and in the encodings in which text hides in files.
 
 Patterns: UTF-8, UTF-16LE, base64 at its three offsets (both alphabets), hex in both cases, URL-encoded, JSON-escaped.
-Values shorter than eight bytes are left to typed comparison: as bytes they are in everything.
+Values shorter than eight bytes are looked for as whole values in tables only: as bytes they are in everything.
 """
 
 from __future__ import annotations
@@ -41,6 +41,11 @@ class Pattern:
 def searchable(needles: Iterable[Needle]) -> list[Needle]:
     """Those that are long enough to be looked for in bytes, each value once per request."""
     return list(dict.fromkeys(needle for needle in needles if len(needle.value.encode()) >= SHORTEST))
+
+
+def short(needles: Iterable[Needle]) -> list[Needle]:
+    """The others: too short to be looked for in bytes, each value once per request."""
+    return list(dict.fromkeys(needle for needle in needles if len(needle.value.encode()) < SHORTEST))
 
 
 def patterns(needles: Iterable[Needle], *, encoded: bool = True) -> list[Pattern]:

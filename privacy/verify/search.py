@@ -7,8 +7,9 @@ compared exactly, then the whole pattern is. The time hardly depends on how many
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +39,12 @@ class Hit:
 class Searcher:
     """Finds patterns in buffers; build it once."""
 
-    def __init__(self, patterns: Sequence[Pattern]) -> None:
+    def __init__(self, patterns: Sequence[Pattern], whole: Mapping[str, int] | None = None) -> None:
+        """`whole`: values too short for bytes, with their needle's number; found only as whole values of a table."""
         self.patterns = patterns
+        self._whole = {value.encode(): number for value, number in (whole or {}).items()}
+        values = b"|".join(re.escape(value) for value in self._whole)
+        self._cells = re.compile(rb'(?:^|(?<=[\n",(]))(?:' + values + rb')(?=$|[\n",)])') if values else None
         self.longest = max((len(pattern.bytes) for pattern in patterns), default=0)
         shortest = min((len(pattern.bytes) for pattern in patterns), default=WINDOW)
         # One short pattern decides for all: looking at every byte for it costs the same with the long ones beside it.
@@ -70,6 +75,22 @@ class Searcher:
                     found[pattern.needle] += 1
             before = bytes(memoryview(joined)[max(size - keep, 0) :])
         return found
+
+
+    def count_cells(self, chunks: Iterable[bytes | memoryview]) -> Counter[int]:
+        """As `count`, for the values of a table one per line, each chunk of whole lines; finds the short values too.
+
+        A short value is found where it is the whole of a cell, of a string in JSON or of a field of a row's text.
+        """
+        whole: Counter[int] = Counter()
+
+        def seen() -> Iterator[bytes | memoryview]:
+            for chunk in chunks:
+                if self._cells is not None:
+                    whole.update(self._whole[hit.group()] for hit in self._cells.finditer(chunk))
+                yield chunk
+
+        return self.count(seen()) + whole
 
 
 class _Windows:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
+import duckdb
 import pytest
 
+from privacy.inventory.model import Inventory
 from privacy.verify.decode import DamagedError, views
+from privacy.verify.home import can_be_found, scan
 from privacy.verify.needles import Needle, patterns, searchable
 from privacy.verify.search import Searcher
 
@@ -52,6 +56,22 @@ def test_a_hit_is_a_whole_value(text: str, hits: int) -> None:
 
 def test_short_values_are_left_to_typed_comparison() -> None:
     assert searchable([Needle(0, "record", "1234567"), NEEDLES[2], NEEDLES[2]]) == [NEEDLES[2]]
+
+
+def test_a_short_value_is_found_as_a_whole_value_of_a_table(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
+        connection.execute("create table held as select 'a@b.de' as mail, '{\"to\": \"a@b.de\"}' as payload, 'C-1' as id")
+        connection.execute("create table other as select 'la@b.de' as mail, 'a@b.dee' as text")
+    with sqlite3.connect(home / "store.sqlite") as connection:
+        connection.execute("create table held as select 'a@b.de' as mail, 'x a@b.de' as text")
+    connection.close()
+    needles = [Needle(0, "email", "a@b.de"), Needle(0, "crm", "C-1")]
+    assert [can_be_found(needle) for needle in needles] == [True, False]
+    found = scan(home, needles, Inventory({}, {}), config={"threads": 1})
+    hits = {place.rpartition(":")[2]: sum(counts.values()) for place, counts in found.hits.items() if counts}
+    assert hits == {"main.held": 2, "held": 1} and found.needles == 1 and not found.unreadable
 
 
 def test_packed_files_are_opened_and_damaged_ones_are_told(tmp_path: Path) -> None:
