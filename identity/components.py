@@ -35,9 +35,21 @@ _SIGNATURES = (
 
 def grow_affected(connection: duckdb.DuckDBPyConnection, config: MatchConfig) -> int:
     """Extend `wf_affected` to whole components of living records; returns their number of records."""
+    # Whoever shares a profile with a touched record is touched too: a deleted record may have held the others together
+    # through decisions, of which no edge tells, and a profile is given anew for all of its records or for none.
     connection.execute(
-        "create or replace temp table wf_frontier as select distinct record_key from wf_affected "
-        "semi join identity.state_features using (record_key)"
+        """
+        create or replace temp table wf_frontier as
+        with concerned as (
+            select distinct profile_id from identity.state_history semi join wf_affected using (record_key)
+            where to_seq is null
+        ),
+        together as (
+            select record_key from identity.state_history semi join concerned using (profile_id) where to_seq is null
+        )
+        select record_key from (from wf_affected union from together)
+        semi join identity.state_features using (record_key)
+        """
     )
     connection.execute("create or replace temp table wf_affected as select * from wf_frontier")
     affected, records = connection.execute(
