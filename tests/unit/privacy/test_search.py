@@ -62,7 +62,7 @@ def test_a_short_value_is_found_as_a_whole_value_of_a_table(tmp_path: Path) -> N
     home = tmp_path / "home"
     home.mkdir()
     with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
-        connection.execute("create table held as select 'a@b.de' as mail, '{\"to\": \"a@b.de\"}' as payload, 'C-1' as id")
+        connection.execute("create table held as select 'a@b.de' as mail, '[\"a@b.de\"]' as payload, 'C-1' as id")
         connection.execute("create table other as select 'la@b.de' as mail, 'a@b.dee' as text")
     with sqlite3.connect(home / "store.sqlite") as connection:
         connection.execute("create table held as select 'a@b.de' as mail, 'x a@b.de' as text")
