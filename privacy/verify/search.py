@@ -76,7 +76,6 @@ class Searcher:
             before = bytes(memoryview(joined)[max(size - keep, 0) :])
         return found
 
-
     def count_cells(self, chunks: Iterable[bytes | memoryview]) -> Counter[int]:
         """As `count`, for the values of a table one per line, each chunk of whole lines; finds the short values too.
 
