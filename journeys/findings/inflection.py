@@ -127,9 +127,8 @@ def _questions(
 
 
 def _each_against_others(units: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Every category with enough units, marked as exposed; nothing when there are not two to compare."""
-    found = _categories(units[column])
-    for category in found if len(found) > 1 else ():
+    """Every category with enough units, marked as exposed, against all others together; nothing where all are one."""
+    for category in _categories(units[column]) if units[column].nunique() > 1 else ():
         yield category, units.assign(exposed=units[column] == category).drop(columns=column)
 
 

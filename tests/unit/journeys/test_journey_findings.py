@@ -6,7 +6,7 @@ import pytest
 
 from cdp.errors import ConfigurationError, InputError, NotFoundError
 from journeys.findings import words
-from journeys.findings.inflection import search
+from journeys.findings.inflection import LEAST_UNITS, search
 from journeys.findings.probes import load_probes
 from journeys.interventions import catalogue, ranking
 from journeys.scope import Scope
@@ -86,6 +86,20 @@ def test_one_thing_has_one_name(findings):
     assert {one.subject for one in told if "payment" in one.key} == {"payment_failed"}
     headings = {words.name(one) for one in told if one.subject == "payment_failed"}
     assert headings == {"Failed payment", *(f"Failed payment on {one}" for one in ("desktop", "mobile", "tablet"))}
+
+
+def test_a_device_is_compared_with_all_others_together(make_world, as_of):
+    """Neither of the other devices has enough failed payments of its own; together they have."""
+    world = make_world(1, people=900)
+    few = "profile_id like '%0' and profile_id < 'p00600'"
+    world.execute(f"update marts.touchpoints set device = 'mobile' where not ({few})")
+    found = search(world, Scope(until=as_of))
+    compared = [one for one in (*found.findings, *found.not_found) if one.subject == "payment_failed"]
+    between = {one.key: one for one in compared if one.details.get("compares") == "devices"}
+    assert set(between) == {"payment_failed_device:mobile"}
+    tested = between["payment_failed_device:mobile"]
+    assert tested.reason is None and LEAST_UNITS <= tested.effect.n_compared < 2 * LEAST_UNITS
+    assert tested.effect.n_exposed > tested.effect.n_compared and tested.q_value is not None
 
 
 def test_effects_carry_interval_method_and_query(findings):
