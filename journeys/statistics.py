@@ -63,7 +63,7 @@ def benjamini_hochberg(p_values: list[float]) -> list[float]:
 
 @dataclass(frozen=True)
 class Slope:
-    """The coefficient of an exposure in a linear model and its cluster-robust standard error."""
+    """The coefficient of an exposure in a linear model and the larger of its clustered and classical errors."""
 
     value: float
     error: float
@@ -93,8 +93,10 @@ def cluster_slope(outcome: Floats, exposed: Floats, covariates: Floats, cluster:
     """Effect of `exposed` (n,) on `outcome` (n,) beside `covariates` (n, k): least squares, errors clustered.
 
     Linear probability model with an intercept; sandwich errors by cluster with the small-sample factor
-    G/(G-1) * (n-1)/(n-k) (Liang & Zeger 1986; Cameron & Miller 2015). None when the exposure cannot be told apart from
-    the covariates or there are fewer than ten clusters.
+    G/(G-1) * (n-1)/(n-k) (Liang & Zeger 1986; Cameron & Miller 2015). With a handful of outcomes among the exposed the
+    sandwich is too small as often as the effect is large, and small p values come several times too often, so the
+    classical error is taken where it is larger (Angrist & Pischke 2009, section 8.1). None when the exposure cannot be
+    told apart from the covariates or there are fewer than ten clusters.
     """
     n = len(outcome)
     if n == 0:
@@ -109,11 +111,13 @@ def cluster_slope(outcome: Floats, exposed: Floats, covariates: Floats, cluster:
     design = design[:, kept]
     bread = np.linalg.inv(gram[np.ix_(kept, kept)])
     beta = bread @ (design.T @ outcome)
+    residual = outcome - design @ beta
     # Of the sandwich only the corner of the exposure is wanted, and that takes one score per row instead of k.
-    scores = (outcome - design @ beta) * (design @ bread[-1])
-    sums = np.bincount(groups, weights=scores, minlength=clusters)
-    factor = clusters / (clusters - 1) * (n - 1) / (n - len(kept))
-    return Slope(float(beta[-1]), math.sqrt(float(sums @ sums) * factor), clusters)
+    sums = np.bincount(groups, weights=residual * (design @ bread[-1]), minlength=clusters)
+    free = n - len(kept)
+    clustered = float(sums @ sums) * clusters / (clusters - 1) * (n - 1) / free
+    classical = float(residual @ residual) / free * float(bread[-1, -1])
+    return Slope(float(beta[-1]), math.sqrt(max(clustered, classical)), clusters)
 
 
 def _independent(gram: Floats) -> list[int]:

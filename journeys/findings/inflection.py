@@ -220,7 +220,7 @@ def _adjusted(
         n_exposed=crude.n_exposed,
         n_compared=crude.n_compared,
         p_value=slope.p_value,
-        method=f"linear model beside {', '.join(names)}; errors clustered by person",
+        method=f"linear model beside {', '.join(names)}; the larger of person-clustered and classical errors",
     )
 
 
@@ -242,7 +242,7 @@ def _orders(units: pd.DataFrame) -> Effect | None:
         n_exposed=n_exposed,
         n_compared=len(exposed) - n_exposed,
         p_value=slope.p_value,
-        method=f"purchases per unit within {HORIZON} days; linear model, errors clustered by person",
+        method=f"purchases per unit within {HORIZON} days; linear model, the larger of clustered and classical errors",
     )
 
 

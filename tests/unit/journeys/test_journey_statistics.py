@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from journeys import statistics
 
@@ -111,10 +112,27 @@ def test_slope_equals_the_whole_sandwich_of_a_plain_least_squares():
         meat += np.outer(score, score)
     groups = len(np.unique(people))
     factor = groups / (groups - 1) * (n - 1) / (n - design.shape[1])
+    clustered = np.sqrt((bread @ meat @ bread)[0, 0] * factor)
+    classical = np.sqrt(residual @ residual / (n - design.shape[1]) * bread[0, 0])
     slope = statistics.cluster_slope(outcome, exposed, kinds, people)
     assert slope is not None and slope.clusters == groups
     assert slope.value == pytest.approx(beta[0], rel=1e-9)
-    assert slope.error == pytest.approx(np.sqrt((bread @ meat @ bread)[0, 0] * factor), rel=1e-9)
+    assert slope.error == pytest.approx(max(clustered, classical), rel=1e-9)
+
+
+@pytest.mark.parametrize(("n", "share", "rate"), [(900, 0.05, 0.12), (240, 0.25, 0.15), (300, 0.3, 0.5)])
+def test_small_p_values_are_rare_where_nothing_is_true(n, share, rate):
+    """Rare exposures and rare outcomes too; a correction for many tests lives from the small p values being right."""
+    random = np.random.default_rng(11)
+    values = []
+    for _ in range(1500):
+        exposed = (random.random(n) < share).astype(float)
+        slope = statistics.cluster_slope(
+            (random.random(n) < rate).astype(float), exposed, np.eye(4)[random.integers(0, 4, n)], np.arange(n) // 2
+        )
+        values.append(slope.p_value)
+    for level in (0.05, 0.005):
+        assert sum(value <= level for value in values) <= binom.ppf(0.99, len(values), level)
 
 
 def test_collinear_covariates_are_dropped():
