@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
@@ -26,6 +26,7 @@ def test_nothing_observed_means_nothing_known():
     assert statistics.difference(0, 0, 5, 10) == (-1.0, 1.0)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 400), st.data())
 def test_wilson_holds_the_share(n, data):
     hits = data.draw(st.integers(0, n))
@@ -39,6 +40,7 @@ def test_benjamini_hochberg_matches_hand_calculation():
     assert adjusted == pytest.approx([0.04, 0.16 / 3, 0.16 / 3, 0.5])
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), max_size=30))
 def test_benjamini_hochberg_keeps_order_and_bounds(p_values):
     adjusted = statistics.benjamini_hochberg(p_values)
