@@ -50,6 +50,9 @@ class Settings(BaseSettings):
         None, description="Keys, journal and receipts of erasures; keep it out of backups of the home."
     )
     survivorship: Path | None = Field(None, description="YAML with the rules of golden records; default: shipped.")
+    outbound_allow: str = Field(
+        "", description="Hosts and networks that webhooks may call though they are private, with commas between."
+    )
     inbox_dir: Path | None = Field(None, description="Folder watched for deliveries; default is inbox/ in the home.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
 

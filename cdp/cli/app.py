@@ -10,7 +10,19 @@ import traceback
 import typer
 
 from cdp import __version__
-from cdp.cli import data, demo, evidence, identity, insights, journeys, privacy, segments, serving, standing
+from cdp.cli import (
+    data,
+    demo,
+    destinations,
+    evidence,
+    identity,
+    insights,
+    journeys,
+    privacy,
+    segments,
+    serving,
+    standing,
+)
 from cdp.cli.output import note
 from cdp.errors import DISK_FULL, CdpError, tells_of_full_disk
 
@@ -31,6 +43,8 @@ evidence.register(insights.journey)
 journeys.register(insights.journey)
 app.add_typer(insights.journey, name="journey")
 app.add_typer(segments.app, name="segment")
+app.add_typer(destinations.app, name="destination")
+destinations.register(app)
 app.add_typer(data.quarantine, name="quarantine")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(serving.keys, name="keys")

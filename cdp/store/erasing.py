@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from cdp.clock import wall_now
 from cdp.store import address, forgetting
 from cdp.store.base import Publication
+from cdp.store.delivery_tables import deliveries, destination_members
 from cdp.store.faults import told
 from cdp.store.personal_data import TABLES
 from cdp.store.postgres import PostgresBackend
@@ -33,6 +34,8 @@ _BATCH = 500
 _DECISIONS = ("identity_decision_links", "identity_withdrawals", "identity_decisions", "identity_hub_edits")
 # The feed keeps the exits of the erased.
 _FEED = membership_changes.name
+# The outbox keeps the exits that receivers have still to be told, and who they hold until then.
+_OUTBOX = deliveries.name
 OWN = {name: declared.rows[1] for name, declared in TABLES.items() if declared.rows[0] == "profile"}
 
 
@@ -71,7 +74,7 @@ class SqlEraser:
 
     def count(self, profile_ids: Iterable[str]) -> dict[str, int]:
         """See `Eraser.count`."""
-        found = dict.fromkeys((*OWN, _FEED, profiles.name), 0)
+        found = dict.fromkeys((*OWN, _FEED, _OUTBOX, profiles.name), 0)
         with _engine(self._backend) as engine, engine.connect() as connection:
             for batch in _batches(profile_ids):
                 for name, column in OWN.items():
@@ -82,6 +85,11 @@ class SqlEraser:
                     membership_changes.c.profile_id.in_(batch), membership_changes.c.reason != "erased"
                 )  # fmt: skip
                 found[_FEED] += connection.scalar(told) or 0
+                sent = sa.select(sa.func.count()).select_from(deliveries).where(
+                    sa.or_(deliveries.c.profile_id.in_(batch), deliveries.c.former_id.in_(batch)),
+                    sa.not_(sa.and_(deliveries.c.state == "pending", deliveries.c.kind == "exited")),
+                )  # fmt: skip
+                found[_OUTBOX] += connection.scalar(sent) or 0
                 living = sa.select(sa.func.count()).select_from(profiles).where(_not_erased(batch))
                 found[profiles.name] += connection.scalar(living) or 0
         return found
@@ -89,7 +97,7 @@ class SqlEraser:
     def erase(self, profile_ids: Iterable[str], publication: Publication | None) -> StoreErased:
         """See `Eraser.erase`."""
         ids = sorted(set(profile_ids))
-        rows = dict.fromkeys((*OWN, _FEED, profiles.name), 0)
+        rows = dict.fromkeys((*OWN, _FEED, _OUTBOX, profiles.name), 0)
         with (
             _engine(self._backend) as engine,
             engine.connect().execution_options(writes=True) as connection,
@@ -103,6 +111,7 @@ class SqlEraser:
                 "membership_history": forgotten.history,
                 "membership_holds": forgotten.holds,
                 _FEED: forgotten.changes,
+                _OUTBOX: forgotten.deliveries,
             }
             for batch in _batches(ids):
                 for name, column in OWN.items():
@@ -151,7 +160,7 @@ def _truncate(engine: sa.Engine) -> str | None:
 def _vacuum(engine: sa.Engine) -> str | None:
     """Rewrite and analyse; the write-ahead log is moved on where the role may."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for table in (*OWN, _FEED, profiles.name, *_DECISIONS):
+        for table in (*OWN, _FEED, _OUTBOX, destination_members.name, profiles.name, *_DECISIONS):
             connection.exec_driver_sql(f"vacuum full {table}")
             connection.exec_driver_sql(f"analyze {table}")
         try:

@@ -116,6 +116,26 @@ REMOVE_HISTORY = "delete from membership_history where profile_id in (select pro
 
 REMOVE_HOLDS = "delete from membership_holds where profile_id in (select profile_id from named_profiles)"
 
+# A receiver that was told of the entry is told of the exit; everything else about the erased leaves outbox and log.
+REMOVE_DELIVERIES = """
+delete from deliveries
+where (profile_id in (select profile_id from named_profiles) or former_id in (select profile_id from named_profiles))
+    and not (state = 'pending' and kind = 'exited')
+"""
+TELL_RECEIVERS = """
+insert into deliveries (destination_key, message_id, profile_id, segment_key, kind, reason, at, state, attempts)
+select m.destination_key, m.destination_key || ':erased:' || m.segment_key || ':' || m.profile_id, m.profile_id,
+    m.segment_key, 'exited', 'erased', :at, 'pending', 0
+from destination_members as m
+join named_profiles as n on n.profile_id = m.profile_id
+where not exists (
+    select 1 from deliveries as d
+    where d.destination_key = m.destination_key and d.segment_key = m.segment_key and d.profile_id = m.profile_id
+        and d.state = 'pending'
+)
+on conflict do nothing
+"""
+
 _THEIRS = "select count(*) from memberships as m join named_profiles as n on n.profile_id = m.profile_id"
 COUNT_DOWN = f"""
 update segments
@@ -136,14 +156,18 @@ def forget(
 ) -> Forgotten:
     """What `Segmentation.forget` promises, inside the caller's transaction; the caller holds the lock `publish`."""
     writer = MembershipWriter(connection, backend, at=at, run_id=run_id, reason="erased")
-    with named(connection, backend, profile_ids) as running:
+    with named(connection, backend, profile_ids, at=writer.at) as running:
         running.run(WITH_MERGED)
         for statement in (END_INHERITANCE, END_BEQUEST):
             running.run(statement)
         changes = running.run(REMOVE_CHANGES)
         history = running.run(REMOVE_HISTORY)
         holds = running.run(REMOVE_HOLDS)
+        deliveries = running.run(REMOVE_DELIVERIES)
         running.run(COUNT_DOWN)
         left = running.run(LEAVE)
         moved = writer.settle(keep_history=False)
-    return Forgotten(memberships=left, history=history, changes=changes, exits=moved.exited, holds=holds)
+        running.run(TELL_RECEIVERS)
+    return Forgotten(
+        memberships=left, history=history, changes=changes, exits=moved.exited, holds=holds, deliveries=deliveries
+    )

@@ -26,6 +26,7 @@ class InMemoryEraser:
             "membership_history": sum(past.profile_id in ids for past in now.book.history),
             "membership_holds": sum(held in ids for held, _ in now.book.holds),
             "membership_changes": sum(c.profile_id in ids and c.reason != "erased" for c in now.book.changes),
+            "deliveries": 0,  # this store has no destinations
             "profiles": sum(
                 row.profile_id in ids and (row.status != "retired" or row.content_hash != "")
                 for row in now.profiles.values()

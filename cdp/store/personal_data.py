@@ -55,6 +55,23 @@ TABLES: dict[str, Declared] = {
     ),
     "membership_holds": _table("profile", "profile_id", key="profile_id", consent="purpose since"),
     "membership_clock": _table(none="id at"),
+    "destinations": _table(
+        about="Receivers; the secret signs messages or opens the receiver's database.",
+        staff="saved_by saved_at",
+        none="key kind title config secret enabled version lease lease_until",
+    ),
+    "destination_segments": _table(none="destination_key segment_key"),
+    "deliveries": _table(
+        "tombstone", "profile_id",
+        about="Outbox and log. Of the erased stays the exit that each receiver is told, by id.",
+        key="profile_id former_id", derived="segment_key trigger_key kind reason at",
+        none="id destination_key message_id state attempts due_at finished_at error",
+    ),
+    "destination_members": _table(
+        "tombstone", "profile_id",
+        about="Whom a receiver knows to be in. Of the erased stays the id until the receiver took the exit.",
+        key="profile_id", derived="segment_key since", none="destination_key",
+    ),
     "api_keys": _table(staff="name", none="id prefix secret_hash scopes created_at revoked_at"),
     "audit": _table(
         about="Who saw or did what; names random profile ids, never values, and is never changed.",

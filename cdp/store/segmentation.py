@@ -63,13 +63,14 @@ class Moved:
 
 @dataclass(frozen=True)
 class Forgotten:
-    """Rows that named erased people: current memberships, former ones, changes, holds; and the exits told instead."""
+    """Rows that named erased people: memberships, former ones, changes, holds, messages; and the exits told instead."""
 
     memberships: int
     history: int
     changes: int
     exits: int
     holds: int = 0
+    deliveries: int = 0
 
 
 class Segmentation(Protocol):

@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("cdp", "pipelines", "identity", "segments", "privacy", "expectations", "journeys", "demo", "api")
+PACKAGES = (
+    "cdp",
+    "pipelines",
+    "identity",
+    "segments",
+    "activation",
+    "privacy",
+    "expectations",
+    "journeys",
+    "demo",
+    "api",
+)
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 HEAVY = {"dagster", "dagster_dbt", "dbt", "great_expectations", "splink", "sqlmesh", "pandas", "scipy", "lifelines"}
 

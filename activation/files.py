@@ -1,0 +1,84 @@
+"""File drops: a file per batch of messages, in a folder or an object store.
+
+The name is made of the first and last message, so a batch that is sent again after a crash replaces itself. On a local
+file system the file is written beside and renamed; object stores show an object only when it is complete.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from activation.config import Files
+from activation.message import Message
+from activation.outcome import Outcome
+
+# What a spreadsheet would run as a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FIRST = ("message_id", "change", "segment", "member", "profile_id", "former_profile_id", "at")
+
+
+def send(config: Files, destination: str, messages: Sequence[Message]) -> Outcome:
+    """Write one file with all messages."""
+    rows = [message.row() for message in messages]
+    content = _csv(rows, list(config.fields)) if config.format == "csv" else _ndjson(rows)
+    first, last = messages[0].delivery.id, messages[-1].delivery.id
+    name = f"{destination}-{first:012}-{last:012}.{config.format}"
+    try:
+        if "://" in config.folder:
+            _put(f"{config.folder.rstrip('/')}/{name}", content)
+        else:
+            _write(Path(config.folder), name, content)
+    except (OSError, ImportError, ValueError) as error:
+        return Outcome("retry", _told(error))
+    return Outcome("taken")
+
+
+def _write(folder: Path, name: str, content: bytes) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f".{name}.partial"
+    with partial.open("wb") as handle:
+        handle.write(content)
+        handle.flush()
+        os.fsync(handle.fileno())
+    partial.replace(folder / name)
+
+
+def _put(address: str, content: bytes) -> None:
+    import fsspec
+
+    with fsspec.open(address, "wb") as handle:
+        handle.write(content)
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, PermissionError):
+        return "no_permission"
+    if isinstance(error, ImportError | ValueError):
+        return "unknown_address"
+    return "disk" if isinstance(error, OSError) else "failed"
+
+
+def _ndjson(rows: Sequence[dict[str, Any]]) -> bytes:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+
+
+def _csv(rows: Sequence[dict[str, Any]], fields: Sequence[str]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*_FIRST, *fields], restval="", lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    return text.getvalue().encode("utf-8-sig")
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, list | dict):
+        value = json.dumps(value, ensure_ascii=False)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

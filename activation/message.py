@@ -1,0 +1,152 @@
+"""What is told of a change: decided at the moment of sending, and written in the receiver's form.
+
+An exit names the person by id only: it may be there because they may not be used any more, or are erased.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from activation.config import value_at
+from cdp.store.outbox import Delivery, Standing
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`send` as this kind, or why not: `withheld`, `superseded`."""
+
+    send: str | None
+    otherwise: str = ""
+
+
+def judge(one: Delivery, now: Standing) -> Verdict:
+    """Whether a message is still true and allowed.
+
+    Nobody is told of whom the segment's purpose may not reach now, whatever was true when the message was queued. An
+    exit goes to whoever was told of the entry. What a later message has overtaken stays unsent.
+    """
+    if now.outrun:
+        return Verdict(None, "superseded")
+    if one.kind == "exited":
+        return Verdict("exited") if now.held else Verdict(None, "superseded")
+    if now.allowed and now.document is not None:
+        if one.kind == "carried" and not now.former_held:
+            return Verdict("entered")
+        return Verdict(one.kind)
+    if one.kind == "carried" and now.former_held:
+        return Verdict("exited")
+    return Verdict(None, "withheld" if now.member else "superseded")
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message as it is sent: what is told, of whom, and the fields that the receiver asked for."""
+
+    delivery: Delivery
+    told_as: str
+    fields: Mapping[str, Any]
+
+    @property
+    def profile_id(self) -> str:
+        """Whom it is about; an exit in place of a merge is about the id of before."""
+        carried_out = self.told_as == "exited" and self.delivery.former_id is not None
+        return str(self.delivery.former_id) if carried_out else self.delivery.profile_id
+
+    @property
+    def former_id(self) -> str | None:
+        """The id under which the receiver knows the person, when the message tells of a merge."""
+        return self.delivery.former_id if self.told_as == "carried" else None
+
+    @property
+    def member(self) -> bool:
+        """Whether the person is in, after this message."""
+        return self.told_as != "exited"
+
+    def row(self) -> dict[str, Any]:
+        """As one flat row."""
+        one = self.delivery
+        return {
+            "message_id": one.message_id,
+            "change": self.told_as,
+            "segment": one.segment_key,
+            "member": self.member,
+            "profile_id": self.profile_id,
+            "former_profile_id": self.former_id,
+            "at": _when(one.at),
+            **self.fields,
+        }
+
+
+def build(one: Delivery, told_as: str, document: str | None, fields: Mapping[str, str]) -> Message:
+    """The message with the fields that the receiver asked for; an exit has none."""
+    if told_as == "exited" or document is None:
+        return Message(one, told_as, {})
+    known = json.loads(document)
+    return Message(one, told_as, {name: value_at(known, path) for name, path in fields.items()})
+
+
+def wayfinder(message: Message, titles: Mapping[str, str]) -> bytes:
+    """Our own form: one JSON object."""
+    one = message.delivery
+    body: dict[str, Any] = {
+        "id": one.message_id,
+        "type": f"trigger.{one.trigger_key}" if message.told_as == "trigger" else f"segment.{message.told_as}",
+        "at": _when(one.at),
+        "segment": {"key": one.segment_key, "title": titles.get(one.segment_key, one.segment_key)},
+        "profile": {"profile_id": message.profile_id, **message.fields},
+    }
+    if message.former_id:
+        body["former_profile_id"] = message.former_id
+    return _json(body)
+
+
+def audience(message: Message, titles: Mapping[str, str]) -> bytes:
+    """Segment's form: an identify with the membership as a trait and a track, as one batch.
+
+    A merge is an exit of the former id and an entry of the living one. Source: Segment's spec of Engage data.
+    """
+    one = message.delivery
+    context = {
+        "personas": {
+            "computation_class": "audience",
+            "computation_id": f"wayfinder_{one.segment_key}",
+            "computation_key": one.segment_key,
+            "namespace": "wayfinder",
+            "space_id": "wayfinder",
+        }
+    }
+    people = [(message.profile_id, message.member, message.fields)]
+    if message.former_id:
+        people.insert(0, (message.former_id, False, {}))
+    batch: list[dict[str, Any]] = []
+    for profile_id, member, fields in people:
+        common = {"userId": profile_id, "timestamp": _when(one.at), "context": context}
+        name = f"{one.message_id}-{len(batch)}"
+        batch.append(
+            {
+                "type": "identify",
+                "messageId": f"{name}-identify",
+                **common,
+                "traits": {**fields, one.segment_key: member},
+            }
+        )
+        event = "Trigger Fired" if message.told_as == "trigger" else "Audience Entered" if member else "Audience Exited"
+        properties: dict[str, Any] = {"audience_key": one.segment_key, one.segment_key: member}
+        if one.trigger_key:
+            properties["trigger_key"] = one.trigger_key
+        batch.append(
+            {"type": "track", "messageId": f"{name}-track", **common, "event": event, "properties": properties}
+        )
+    return _json({"batch": batch})
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _when(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

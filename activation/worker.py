@@ -1,0 +1,214 @@
+"""Working queues off: one thread per destination, so that a dead receiver holds up nobody else's messages.
+
+A webhook's messages go one by one, each judged right before it is sent; files and tables take batches. After an attempt
+that failed for the receiver's sake (no connection, 5xx) the pass ends: the others would fail as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from activation import config as configs
+from activation import files, tables, webhook
+from activation.message import Message, build, judge
+from activation.outcome import Outcome
+from cdp.clock import stopwatch, wall_now
+from cdp.errors import CdpError
+from cdp.outbound import Guard
+from cdp.store import destinations as kept
+from cdp.store.destinations import Destination
+from cdp.store.outbox import Delivery, Outbox
+from cdp.store.schema import segments
+
+BATCH = 500
+FIRST_WAIT = 5.0
+LONGEST_WAIT = 3_600.0
+MOST_ATTEMPTS = 15
+# After so many failures one after the other nothing more is tried in this pass.
+GIVE_UP_AFTER = 3
+MOST_THREADS = 16
+
+
+@dataclass
+class Pass:
+    """What one pass over a queue did: messages by what became of them, and the codes of failures."""
+
+    destination: str
+    delivered: int = 0
+    withheld: int = 0
+    superseded: int = 0
+    retried: int = 0
+    dead: int = 0
+    busy: bool = False
+    problem: str | None = None
+    codes: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Options:
+    """`guard` says what may be called, `seconds` how long a pass may take, `sleep` how to wait for a rate limit."""
+
+    guard: Guard = field(default_factory=Guard)
+    seconds: float = 300.0
+    now: Callable[[], datetime] = wall_now
+    sleep: Callable[[float], None] | None = None
+
+
+def deliver(url: str, options: Options, *, only: str | None = None) -> list[Pass]:
+    """One pass over the queues of all destinations that are switched on, or of one; all at the same time.
+
+    Nobody's failure reaches another queue; what went wrong is in the answer.
+    """
+    outbox = Outbox(url)
+    try:
+        found = [kept.read(outbox, only)] if only else kept.read_all(outbox)
+    finally:
+        outbox.close()
+    wanted = [one for one in found if one.enabled]
+    if not wanted:
+        return []
+    with ThreadPoolExecutor(max_workers=min(len(wanted), MOST_THREADS)) as pool:
+        return list(pool.map(lambda one: _guarded(url, one, options), wanted))
+
+
+def _guarded(url: str, destination: Destination, options: Options) -> Pass:
+    outbox = Outbox(url)
+    try:
+        return _Queue(outbox, destination, options).work()
+    except CdpError as error:
+        return Pass(destination.key, problem=str(error))
+    finally:
+        outbox.close()
+
+
+class _Queue:
+    """The queue of one destination, worked by one thread."""
+
+    def __init__(self, outbox: Outbox, destination: Destination, options: Options) -> None:
+        self._outbox = outbox
+        self._destination = destination
+        self._options = options
+        self._config = configs.parse(destination.config)
+        self._owner = secrets.token_hex(8)
+        self._failures = 0
+        self._last_sent: float | None = None
+        self._done = Pass(destination.key)
+
+    def work(self) -> Pass:
+        """Until nothing is due, the time is over, or the receiver does not answer."""
+        key, until = self._destination.key, stopwatch() + self._options.seconds
+        if not self._outbox.lease(key, self._owner, self._options.now()):
+            self._done.busy = True
+            return self._done
+        try:
+            titles = self._titles()
+            while stopwatch() < until and self._failures < GIVE_UP_AFTER:
+                rows = self._outbox.due(key, self._options.now(), BATCH)
+                if not rows:
+                    break
+                if isinstance(self._config, configs.Webhook):
+                    self._one_by_one(self._config, rows, titles, until)
+                else:
+                    self._together(self._config, rows)
+                if not self._outbox.lease(key, self._owner, self._options.now()):
+                    break
+        finally:
+            self._outbox.release(key, self._owner)
+        return self._done
+
+    def _one_by_one(
+        self, config: configs.Webhook, rows: list[Delivery], titles: Mapping[str, str], until: float
+    ) -> None:
+        renewed = stopwatch()
+        for one in rows:
+            if stopwatch() > until or self._failures >= GIVE_UP_AFTER:
+                return
+            if stopwatch() - renewed > 20:
+                if not self._outbox.lease(self._destination.key, self._owner, self._options.now()):
+                    return
+                renewed = stopwatch()
+            if (message := self._ready(one)) is None:
+                continue
+            self._pace(config.per_minute, 1)
+            secret = self._destination.secret or ""
+            body = webhook.body_of(config, message, titles)
+            guard, now = self._options.guard, self._options.now()
+            outcome = webhook.send(config, secret, message, body, guard=guard, now=now)
+            self._settle([message], outcome)
+
+    def _together(self, config: configs.Files | configs.Table, rows: list[Delivery]) -> None:
+        messages = [message for one in rows if (message := self._ready(one)) is not None]
+        if not messages:
+            return
+        self._pace(config.per_minute, len(messages))
+        if isinstance(config, configs.Files):
+            outcome = files.send(config, self._destination.key, messages)
+        else:
+            outcome = tables.send(config, self._destination.secret or "", messages)
+        self._settle(messages, outcome)
+
+    def _ready(self, one: Delivery) -> Message | None:
+        """The message as it is true now; None when there is nothing to tell, which is noted."""
+        standing = self._outbox.standing(one)
+        verdict = judge(one, standing)
+        if verdict.send is None:
+            self._outbox.closed(one, verdict.otherwise, self._options.now())
+            setattr(self._done, verdict.otherwise, getattr(self._done, verdict.otherwise) + 1)
+            return None
+        return build(one, verdict.send, standing.document, self._config.fields)
+
+    def _settle(self, messages: list[Message], outcome: Outcome) -> None:
+        now = self._options.now()
+        if outcome.result == "taken":
+            self._failures = 0
+            self._done.delivered += len(messages)
+            self._outbox.delivered([(message.delivery, message.told_as) for message in messages], now)
+            return
+        self._done.codes[outcome.code] = self._done.codes.get(outcome.code, 0) + len(messages)
+        if outcome.result == "retry":
+            self._failures += 1
+        for message in messages:
+            due = self._due(message.delivery, outcome, now)
+            self._outbox.failed(message.delivery, outcome.code, due_at=due, now=now)
+            self._done.retried += due is not None
+            self._done.dead += due is None
+
+    @staticmethod
+    def _due(one: Delivery, outcome: Outcome, now: datetime) -> datetime | None:
+        if outcome.result == "dead" or one.attempts + 1 >= MOST_ATTEMPTS:
+            return None
+        wait = outcome.wait if outcome.wait is not None else back_off(one.message_id, one.attempts)
+        return now + timedelta(seconds=wait)
+
+    def _pace(self, per_minute: int | None, messages: int) -> None:
+        """Wait so that no more than `per_minute` messages go out in a minute."""
+        if per_minute is None:
+            return
+        now = stopwatch()
+        if self._last_sent is not None:
+            wait = self._last_sent + 60.0 * messages / per_minute - now
+            if wait > 0:
+                (self._options.sleep or threading.Event().wait)(wait)
+        self._last_sent = stopwatch()
+
+    def _titles(self) -> dict[str, str]:
+        with self._outbox.reading() as connection:
+            rows = connection.execute(sa.select(segments.c.key, segments.c.title))
+            return {str(row[0]): str(row[1]) for row in rows}
+
+
+def back_off(message_id: str, attempts: int) -> float:
+    """Seconds to wait after a number of failed attempts: doubling from `FIRST_WAIT`, at most `LONGEST_WAIT`.
+
+    Spread by up to a fifth either way, by the message's id: messages that failed together do not come back together.
+    """
+    spread = int.from_bytes(hashlib.sha256(f"{message_id}{attempts}".encode()).digest()[:4], "big") / 2**32
+    return float(min(FIRST_WAIT * 2.0**attempts, LONGEST_WAIT) * (0.8 + 0.4 * spread))

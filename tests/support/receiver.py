@@ -1,0 +1,121 @@
+"""A receiver of webhooks that behaves as badly as real ones: it answers what the test tells it, and remembers."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class Received:
+    """One request: headers by lower-case name, and the body as it came."""
+
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body."""
+        return json.loads(self.body)
+
+
+@dataclass
+class Receiver:
+    """What came, and what is answered: behaviours are used up one by one, afterwards everything is taken."""
+
+    url: str = ""
+    received: list[Received] = field(default_factory=list)
+    behaviours: list[str] = field(default_factory=list)
+    always: str = "ok"
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def ids(self) -> list[str]:
+        """Message ids in the order of requests."""
+        return [one.headers["webhook-id"] for one in self.received]
+
+    def next(self) -> str:
+        """What to do with this request."""
+        with self.lock:
+            return self.behaviours.pop(0) if self.behaviours else self.always
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    """A receiver on a port of its own; ended when left."""
+    state = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            with state.lock:
+                state.received.append(Received({k.lower(): v for k, v in self.headers.items()}, body))
+            with suppress(OSError):
+                _behave(self, state.next())
+
+        def log_message(self, format: str, *arguments: Any) -> None:
+            """Nothing: the test looks at what was received."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    state.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _behave(handler: BaseHTTPRequestHandler, what: str) -> None:
+    name, _, value = what.partition(":")
+    plain = {"ok": (204, {}), "wait": (503, {"Retry-After": value}), "redirect": (302, {"Location": value})}
+    if name in plain:
+        _answer(handler, *plain[name])
+    elif name == "status":
+        _answer(handler, int(value))
+    else:
+        {"silence": _be_silent, "drip": _drip, "huge": _be_huge}.get(name, _break)(handler, value or name)
+        handler.close_connection = True
+
+
+def _break(handler: BaseHTTPRequestHandler, how: str) -> None:
+    handler.wfile.write({"reset": b"", "half": b"HTTP/1.1 20", "nonsense": b"this is no HTTP at all\r\n\r\n"}[how])
+    handler.wfile.flush()
+    handler.connection.close()
+
+
+def _be_silent(handler: BaseHTTPRequestHandler, seconds: str) -> None:
+    time.sleep(float(seconds))
+
+
+def _drip(handler: BaseHTTPRequestHandler, seconds: str) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    for _ in range(int(float(seconds) * 20)):
+        handler.wfile.write(b"X-Slow: 1\r\n")
+        handler.wfile.flush()
+        time.sleep(0.05)
+
+
+def _be_huge(handler: BaseHTTPRequestHandler, size: str) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", size)
+    handler.end_headers()
+    for _ in range(int(size) // 65536):
+        handler.wfile.write(b"x" * 65536)
+
+
+def _answer(handler: BaseHTTPRequestHandler, status: int, headers: dict[str, str] | None = None) -> None:
+    handler.send_response(status)
+    for name, value in (headers or {}).items():
+        handler.send_header(name, value)
+    handler.send_header("Content-Length", "0")
+    handler.end_headers()
