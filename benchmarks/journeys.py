@@ -2,8 +2,8 @@
 
 Makes touchpoints with a fixed seed, physically ordered by person and time as the published snapshot is, asks the same
 questions of Wayfinder and of `chdb` (the `bench` extra; without it the ratio is left out), checks that the counts are
-equal and prints one JSON document. Promises: a five-step funnel takes at most 1.5 times chdb's `windowFunnel`,
-transitions at most twice a plain scan.
+equal and prints one JSON document; exit code 1 when a promise is missed. Promises: a five-step funnel takes at most
+1.5 times chdb's `windowFunnel`, transitions at most twice a plain scan, and the counts agree.
 
     python -m benchmarks.journeys [--events 10000000] [--rounds 3]
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -63,15 +64,21 @@ create table marts.touchpoint_types as select distinct touchpoint_type, touchpoi
 """
 
 
-def main() -> None:
-    """Prints the measurement as JSON."""
+# The most that each ratio may be.
+PROMISED = {"funnel_to_chdb": 1.5, "transitions_to_scan": 2.0}
+
+
+def main() -> int:
+    """Print the measurement as JSON, and say by the exit code whether the promises hold."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--events", type=int, default=10_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(measure(Path(folder), arguments.events, arguments.rounds, arguments.threads), indent=2))
+        result = measure(Path(folder), arguments.events, arguments.rounds, arguments.threads)
+    print(json.dumps(result, indent=2))
+    return int(not result["holds"])
 
 
 def measure(folder: Path, events: int, rounds: int, threads: int) -> dict[str, Any]:
@@ -103,7 +110,8 @@ def measure(folder: Path, events: int, rounds: int, threads: int) -> dict[str, A
             "moves_equal_touchpoints": sum(edge.moves.value or 0 for edge in graph.edges) == scanned,
         }
         result |= against_chdb(connection, folder, ours, funnel_seconds, rounds, threads)
-    return result
+    quick = all(result.get(name, 0.0) <= most for name, most in PROMISED.items())
+    return {**result, "holds": quick and result["moves_equal_touchpoints"] and result.get("identical", True)}
 
 
 def best(ask: Callable[[], Any], rounds: int) -> tuple[Any, float]:
@@ -178,4 +186,4 @@ def _kind() -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
