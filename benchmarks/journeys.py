@@ -29,7 +29,7 @@ from journeys.scope import Scope
 STEPS = ("page_view", "product_view", "add_to_cart", "checkout", "purchase")
 OTHERS = tuple(f"other_{number:02d}" for number in range(15))
 # How often each of the five steps happens, in 1,000 touchpoints; the rest is spread over fifteen other types.
-WEIGHTS = (400, 200, 30, 10, 5)
+WEIGHTS = (400, 200, 100, 80, 60)
 WINDOW = timedelta(days=7)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
