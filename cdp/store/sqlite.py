@@ -10,6 +10,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,15 @@ class SqliteBackend:
 
 
 def create_file(path: Path) -> None:
-    """Make the folder and an empty file that only its owner may read; an existing file is left as it is."""
+    """Make the folder and an empty file that only its owner may read; an existing file is not even opened.
+
+    To close a file ends all POSIX locks that this process has on it, SQLite's too. Another process would then take
+    itself for the last one and remove the write-ahead log that connections here still write to.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except OSError as error:
         raise ResourceError(f"The store {path.name} cannot be written in {path.parent}: {error.strerror}.") from None
 

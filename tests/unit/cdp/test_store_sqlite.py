@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from cdp.errors import BusyError, ConfigurationError, ResourceError
+from cdp.settings import PROJECT_ROOT
 from cdp.store import open_store, sqlite
 from cdp.store.sql import SqlStore
 from tests.support.publications import profile_id, publish
@@ -27,6 +30,25 @@ def test_the_file_is_for_its_owner_only(path: Path, url: str) -> None:
     with open_store(url) as store:
         publish(store, [1])
         assert {oct(file.stat().st_mode & 0o777) for file in path.parent.iterdir()} == {"0o600"}
+
+
+def test_opening_again_does_not_part_this_process_from_others(url: str) -> None:
+    """A second engine must not touch the open file: closing it would end the locks that keep the log alive."""
+    other = (
+        "import sys; from cdp.store import open_store; s = open_store(sys.argv[1]); s.secret(sys.argv[2]); s.close()"
+    )
+    with SqlStore.open(url) as store:
+        publish(store, [1])
+        for name in ("first", "second"):
+            open_store(url).close()
+            subprocess.run([sys.executable, "-c", other, url, name], cwd=PROJECT_ROOT, check=True)
+            with store._engine.connect() as connection:
+                names = connection.exec_driver_sql("select name from secrets order by name").fetchall()
+            assert name in [row[0] for row in names], "what another process wrote is seen"
+            publish(store, [1, 2], run=name)
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        assert connection.execute("pragma integrity_check").fetchone() == ("ok",)
+        assert connection.execute("select count(*) from publications").fetchone() == (3,)
 
 
 def test_pragmas(url: str) -> None:
