@@ -49,7 +49,8 @@ class Webhook(_Config):
     kind: Literal["webhook"] = "webhook"
     url: str
     body: Literal["wayfinder", "audience"] = Field(
-        "wayfinder", description="audience: identify and track as Segment's Audience Entered and Audience Exited."
+        "wayfinder",
+        description="audience: identify and track as Segment's Audience Entered and Audience Exited.",
     )
 
     @field_validator("url")

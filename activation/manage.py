@@ -26,12 +26,16 @@ _TEXT = 200
 
 @dataclass(frozen=True)
 class Wanted:
-    """A destination as a person asks for it; `secret` None keeps the former one, or makes one for a webhook."""
+    """A destination as a person asks for it; `secret` None keeps the former one, or makes one for a webhook.
+
+    `purpose` None is that of its first segment.
+    """
 
     key: str
     title: str
     config: Mapping[str, Any]
     segments: Sequence[str]
+    purpose: str | None = None
     enabled: bool = True
     secret: str | None = None
 
@@ -55,9 +59,11 @@ def save(
     if document is not None:
         configs.require_paths(config, document)
     secret, made = _secret(outbox, wanted, config, expected=expected)
+    purpose = wanted.purpose or kept.purpose_of(outbox, wanted.segments[0])
     found = Destination(
-        wanted.key, config.kind, title, config.model_dump(), tuple(wanted.segments), wanted.enabled, 0, by, at, secret
-    )
+        wanted.key, config.kind, title, purpose, config.model_dump(), tuple(wanted.segments), wanted.enabled, 0, by, at,
+        secret,
+    )  # fmt: skip
     saved = kept.save(outbox, found, expected=expected, backfill=backfill)
     return saved, made
 

@@ -26,6 +26,7 @@ app = typer.Typer(help="Tools that are told who enters and leaves a segment.", n
 Key = typer.Argument(..., help="The destination's key.")
 Title = typer.Option(None, "--title", help="What people call it.")
 Segments = typer.Option(None, "--segment", help="A segment that it follows; repeat for several.")
+Purpose = typer.Option(None, "--for", help="The purpose, the same as its segments'; default: that of the first.")
 Url = typer.Option(None, "--url", help="webhook: where messages are sent.")
 Body = typer.Option(None, "--body", help="webhook: wayfinder, or audience for Segment's Audience Entered and Exited.")
 Folder = typer.Option(None, "--folder", help="files: an absolute path, or an address such as s3://bucket/folder.")
@@ -87,7 +88,7 @@ def show(key: str = Key, as_json: bool = Json) -> None:
         emit_json(facts)
         return
     say(f"{facts['title']} ({key}, version {facts['version']}, {facts['kind']}, {'on' if facts['enabled'] else 'off'})")
-    say(f"follows {', '.join(facts['segments'])}")
+    say(f"follows {', '.join(facts['segments'])} for {facts['purpose']}")
     for name, value in facts["config"].items():
         if value not in (None, {}, facts["kind"]):
             say(f"{name}: {value}")
@@ -101,6 +102,7 @@ def create(
     kind: str = typer.Option("webhook", "--kind", help="webhook, files or table."),
     title: str | None = Title,
     segments: list[str] | None = Segments,
+    purpose: str | None = Purpose,
     url: str | None = Url,
     body: str | None = Body,
     folder: str | None = Folder,
@@ -119,7 +121,7 @@ def create(
         url=url, body=body, folder=folder, format=form, table=table_name, per_minute=per_minute, fields=_fields(fields)
     )
     config = {"kind": kind, **given}
-    wanted = Wanted(key, title or key, config, segments or [], secret=_secret(secret_file))
+    wanted = Wanted(key, title or key, config, segments or [], purpose, secret=_secret(secret_file))
     _save(wanted, expected=None, as_json=as_json, backfill=not from_now)
 
 
@@ -129,6 +131,7 @@ def update(
     *,
     title: str | None = Title,
     segments: list[str] | None = Segments,
+    purpose: str | None = Purpose,
     url: str | None = Url,
     body: str | None = Body,
     folder: str | None = Folder,
@@ -151,8 +154,9 @@ def update(
     )
     config = {**now.config, **given}
     wanted = Wanted(
-        key, title or now.title, config, segments or now.segments, enabled=now.enabled, secret=_secret(secret_file)
-    )
+        key, title or now.title, config, segments or now.segments, purpose or now.purpose, enabled=now.enabled,
+        secret=_secret(secret_file),
+    )  # fmt: skip
     _save(wanted, expected=if_version or now.version, as_json=as_json)
 
 

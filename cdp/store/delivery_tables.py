@@ -19,6 +19,7 @@ destinations = sa.Table(
     sa.Column("key", Key, primary_key=True),
     sa.Column("kind", Key, nullable=False),
     sa.Column("title", sa.Text, nullable=False),
+    sa.Column("purpose", Key, nullable=False),
     sa.Column("config", sa.Text, nullable=False),
     sa.Column("secret", sa.Text),
     sa.Column("enabled", sa.Boolean, nullable=False),

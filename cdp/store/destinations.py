@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cdp.errors import ConflictError, NotFoundError, VersionMismatch
+from cdp.errors import ConflictError, InputError, NotFoundError, VersionMismatch
 from cdp.store import past
 from cdp.store.delivery_tables import deliveries, destination_members, destination_segments, destinations
 from cdp.store.outbox import Delivery, Outbox, delivery
@@ -24,11 +24,12 @@ from cdp.store.schema import Moment, segments
 
 @dataclass(frozen=True)
 class Destination:
-    """A receiver. `config` and `secret` are never told together with people; `segments` are followed in this order."""
+    """A receiver of what changes in `segments`, all of which are for its `purpose`. Nobody is shown the `secret`."""
 
     key: str
     kind: str
     title: str
+    purpose: str
     config: Mapping[str, Any]
     segments: tuple[str, ...]
     enabled: bool
@@ -69,6 +70,15 @@ def read_all(outbox: Outbox) -> list[Destination]:
     ]
 
 
+def purpose_of(outbox: Outbox, segment_key: str) -> str:
+    """What a segment is for; NotFoundError when there is none."""
+    with outbox.reading() as connection:
+        purpose = connection.scalar(sa.select(segments.c.purpose).where(segments.c.key == segment_key))
+    if purpose is None:
+        raise NotFoundError(f"There is no segment {segment_key[:64]!r}; `cdp segment list` shows them.")
+    return str(purpose)
+
+
 def save(outbox: Outbox, wanted: Destination, *, expected: int | None, backfill: bool = True) -> Destination:
     """Create (`expected` None) or change a destination; `backfill` queues what its receiver does not know yet.
 
@@ -81,12 +91,11 @@ def save(outbox: Outbox, wanted: Destination, *, expected: int | None, backfill:
             sa.select(destinations.c.version, destinations.c.secret).where(destinations.c.key == wanted.key)
         ).first()
         _require(now[0] if now else None, expected)
-        known: set[str] = set(connection.scalars(sa.select(segments.c.key).where(segments.c.key.in_(wanted.segments))))
-        if missing := [key for key in wanted.segments if key not in known]:
-            raise NotFoundError(f"There is no segment {missing[0]!r}; `cdp segment list` shows them.")
+        _require_segments(connection, wanted)
         values = {
             "kind": wanted.kind,
             "title": wanted.title,
+            "purpose": wanted.purpose,
             "config": json.dumps(wanted.config, sort_keys=True),
             "secret": wanted.secret if wanted.secret is not None or now is None else now[1],
             "enabled": wanted.enabled,
@@ -185,6 +194,8 @@ _HELD = "select segment_key, profile_id from destination_members where destinati
 _WANTED = """
 select m.segment_key, m.profile_id from memberships as m
 join destination_segments as s on s.segment_key = m.segment_key and s.destination_key = :key
+join destinations as d on d.key = s.destination_key
+join segments as g on g.key = m.segment_key and g.purpose = d.purpose
 where m.exportable
 """
 _QUEUE = """
@@ -210,6 +221,20 @@ def _queue_differences(connection: sa.Connection, key: str, at: datetime, *, eve
         )
         queued.append(int(connection.execute(statement).rowcount))
     return queued[1], queued[0]
+
+
+def _require_segments(connection: sa.Connection, wanted: Destination) -> None:
+    """Every segment is there and for the same purpose, so that its flag answers for the destination too."""
+    statement = sa.select(segments.c.key, segments.c.purpose).where(segments.c.key.in_(wanted.segments))
+    purposes = {row[0]: row[1] for row in connection.execute(statement)}
+    for key in wanted.segments:
+        if key not in purposes:
+            raise NotFoundError(f"There is no segment {key!r}; `cdp segment list` shows them.")
+        if purposes[key] != wanted.purpose:
+            raise InputError(
+                f"Segment {key} is for {purposes[key]}, the destination for {wanted.purpose}: "
+                "people agree to purposes, so both have to be the same."
+            )
 
 
 def _require(version: int | None, expected: int | None) -> None:

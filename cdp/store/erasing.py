@@ -86,7 +86,7 @@ class SqlEraser:
                 )  # fmt: skip
                 found[_FEED] += connection.scalar(told) or 0
                 sent = sa.select(sa.func.count()).select_from(deliveries).where(
-                    sa.or_(deliveries.c.profile_id.in_(batch), deliveries.c.former_id.in_(batch)),
+                    deliveries.c.profile_id.in_(batch),
                     sa.not_(sa.and_(deliveries.c.state == "pending", deliveries.c.kind == "exited")),
                 )  # fmt: skip
                 found[_OUTBOX] += connection.scalar(sent) or 0

@@ -6,6 +6,7 @@ names.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -28,11 +29,10 @@ def named(
     backend: Backend,
     profile_ids: Iterable[str],
     purposes: Iterable[str] = (),
-    *,
-    at: datetime | None = None,
+    **values: str | datetime,
 ) -> Iterator[Running]:
-    """Statements that know these profiles and purposes."""
-    running = Running(connection, backend, at=at) if at else Running(connection, backend)
+    """Statements that know these profiles and purposes, and `values` by name."""
+    running = Running(connection, backend, **values)
     running.create(NAMED)
     for batch in batches(sorted(set(profile_ids))):
         running.stage("named_profiles", ("profile_id",), [(one,) for one in batch])
@@ -116,16 +116,20 @@ REMOVE_HISTORY = "delete from membership_history where profile_id in (select pro
 
 REMOVE_HOLDS = "delete from membership_holds where profile_id in (select profile_id from named_profiles)"
 
+# The same for messages about people who are not erased: they no longer speak of those who are.
+END_INHERITED_MESSAGES = END_INHERITANCE.replace("membership_changes", "deliveries").replace("set change", "set kind")
+END_BEQUEATHED_MESSAGES = END_BEQUEST.replace("membership_changes", "deliveries").replace("set change", "set kind")
+
 # A receiver that was told of the entry is told of the exit; everything else about the erased leaves outbox and log.
 REMOVE_DELIVERIES = """
 delete from deliveries
-where (profile_id in (select profile_id from named_profiles) or former_id in (select profile_id from named_profiles))
-    and not (state = 'pending' and kind = 'exited')
+where profile_id in (select profile_id from named_profiles) and not (state = 'pending' and kind = 'exited')
 """
 TELL_RECEIVERS = """
 insert into deliveries (destination_key, message_id, profile_id, segment_key, kind, reason, at, state, attempts)
-select m.destination_key, m.destination_key || ':erased:' || m.segment_key || ':' || m.profile_id, m.profile_id,
-    m.segment_key, 'exited', 'erased', :at, 'pending', 0
+select m.destination_key,
+    m.destination_key || ':' || :batch || '-' || row_number() over (order by m.segment_key, m.profile_id),
+    m.profile_id, m.segment_key, 'exited', 'erased', :at, 'pending', 0
 from destination_members as m
 join named_profiles as n on n.profile_id = m.profile_id
 where not exists (
@@ -133,7 +137,6 @@ where not exists (
     where d.destination_key = m.destination_key and d.segment_key = m.segment_key and d.profile_id = m.profile_id
         and d.state = 'pending'
 )
-on conflict do nothing
 """
 
 _THEIRS = "select count(*) from memberships as m join named_profiles as n on n.profile_id = m.profile_id"
@@ -156,9 +159,9 @@ def forget(
 ) -> Forgotten:
     """What `Segmentation.forget` promises, inside the caller's transaction; the caller holds the lock `publish`."""
     writer = MembershipWriter(connection, backend, at=at, run_id=run_id, reason="erased")
-    with named(connection, backend, profile_ids, at=writer.at) as running:
+    with named(connection, backend, profile_ids, at=writer.at, batch=secrets.token_hex(6)) as running:
         running.run(WITH_MERGED)
-        for statement in (END_INHERITANCE, END_BEQUEST):
+        for statement in (END_INHERITANCE, END_BEQUEST, END_INHERITED_MESSAGES, END_BEQUEATHED_MESSAGES):
             running.run(statement)
         changes = running.run(REMOVE_CHANGES)
         history = running.run(REMOVE_HISTORY)

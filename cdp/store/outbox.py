@@ -20,10 +20,10 @@ from cdp.store.delivery_tables import deliveries, destination_members, destinati
 from cdp.store.faults import told
 from cdp.store.postgres import PostgresBackend
 from cdp.store.running import Backend
-from cdp.store.schema import Moment, memberships, moment, profiles
+from cdp.store.schema import Moment, memberships, moment, profiles, segments
 from cdp.store.sqlite import SqliteBackend
 
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=120)
 
 _FOLLOW = """
 insert into deliveries
@@ -67,9 +67,10 @@ class Delivery:
 class Standing:
     """What is true of a message's person at the moment of sending.
 
-    `allowed`: in the segment, and its purpose may reach them. `member`: in the segment at all. `held` and
-    `former_held`: the receiver knows this id, the former id, to be in. `outrun`: a later message about the same person
-    and segment has arrived already. `document`: the profile as JSON text, None when there is no such living profile.
+    `allowed`: in the segment, whose purpose is that of the destination and may reach them. `member`: in the segment at
+    all. `held` and `former_held`: the receiver knows this id, the former id, to be in. `outrun`: a later message about
+    the same person and segment has arrived already. `document`: the profile as JSON text, None when there is no such
+    living profile.
     """
 
     allowed: bool
@@ -78,6 +79,13 @@ class Standing:
     former_held: bool
     outrun: bool
     document: str | None
+
+
+# A segment's purpose may be changed after the destination was set up for it.
+_SAME_PURPOSE = sa.select(destinations.c.key).where(
+    destinations.c.key == sa.bindparam("destination"),
+    sa.exists().where(segments.c.key == sa.bindparam("key"), segments.c.purpose == destinations.c.purpose),
+)
 
 
 class Outbox:
@@ -162,9 +170,12 @@ class Outbox:
         )
         with self.reading() as connection:
             exportable = connection.scalar(sa.select(members.exportable).where(mine))
+            same_purpose = connection.scalar(
+                _SAME_PURPOSE, {"destination": one.destination_key, "key": one.segment_key}
+            )
             held = self._held(connection, one, {one.profile_id, one.former_id or one.profile_id})
             return Standing(
-                allowed=bool(exportable),
+                allowed=bool(exportable) and same_purpose is not None,
                 member=exportable is not None,
                 held=one.profile_id in held,
                 former_held=one.former_id in held,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -77,40 +77,7 @@ def receiving() -> Iterator[Receiver]:
 
 def _behave(handler: BaseHTTPRequestHandler, what: str) -> None:
     name, _, value = what.partition(":")
-    plain = {"ok": (204, {}), "wait": (503, {"Retry-After": value}), "redirect": (302, {"Location": value})}
-    if name in plain:
-        _answer(handler, *plain[name])
-    elif name == "status":
-        _answer(handler, int(value))
-    else:
-        {"silence": _be_silent, "drip": _drip, "huge": _be_huge}.get(name, _break)(handler, value or name)
-        handler.close_connection = True
-
-
-def _break(handler: BaseHTTPRequestHandler, how: str) -> None:
-    handler.wfile.write({"reset": b"", "half": b"HTTP/1.1 20", "nonsense": b"this is no HTTP at all\r\n\r\n"}[how])
-    handler.wfile.flush()
-    handler.connection.close()
-
-
-def _be_silent(handler: BaseHTTPRequestHandler, seconds: str) -> None:
-    time.sleep(float(seconds))
-
-
-def _drip(handler: BaseHTTPRequestHandler, seconds: str) -> None:
-    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
-    for _ in range(int(float(seconds) * 20)):
-        handler.wfile.write(b"X-Slow: 1\r\n")
-        handler.wfile.flush()
-        time.sleep(0.05)
-
-
-def _be_huge(handler: BaseHTTPRequestHandler, size: str) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", size)
-    handler.end_headers()
-    for _ in range(int(size) // 65536):
-        handler.wfile.write(b"x" * 65536)
+    _BEHAVIOURS[name](handler, value)
 
 
 def _answer(handler: BaseHTTPRequestHandler, status: int, headers: dict[str, str] | None = None) -> None:
@@ -119,3 +86,40 @@ def _answer(handler: BaseHTTPRequestHandler, status: int, headers: dict[str, str
         handler.send_header(name, value)
     handler.send_header("Content-Length", "0")
     handler.end_headers()
+
+
+def _broken(handler: BaseHTTPRequestHandler, first: bytes) -> None:
+    handler.wfile.write(first)
+    handler.wfile.flush()
+    handler.connection.close()
+
+
+def _drip(handler: BaseHTTPRequestHandler, seconds: float) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    for _ in range(int(seconds * 20)):
+        handler.wfile.write(b"X-Slow: 1\r\n")
+        handler.wfile.flush()
+        time.sleep(0.05)
+
+
+def _huge(handler: BaseHTTPRequestHandler, size: int) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(size))
+    handler.end_headers()
+    block = b"x" * 65536
+    for _ in range(size // len(block)):
+        handler.wfile.write(block)
+
+
+_BEHAVIOURS: dict[str, Callable[[BaseHTTPRequestHandler, str], object]] = {
+    "ok": lambda handler, _: _answer(handler, 204),
+    "status": lambda handler, value: _answer(handler, int(value)),
+    "wait": lambda handler, value: _answer(handler, 503, {"Retry-After": value}),
+    "redirect": lambda handler, value: _answer(handler, 302, {"Location": value}),
+    "reset": lambda handler, _: handler.connection.close(),
+    "half": lambda handler, _: _broken(handler, b"HTTP/1.1 20"),
+    "nonsense": lambda handler, _: _broken(handler, b"this is no HTTP at all\r\n\r\n"),
+    "silence": lambda _, value: time.sleep(float(value)),
+    "drip": lambda handler, value: _drip(handler, float(value)),
+    "huge": lambda handler, value: _huge(handler, int(value)),
+}

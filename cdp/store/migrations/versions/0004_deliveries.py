@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("key", Key, nullable=False),
         sa.Column("kind", Key, nullable=False),
         sa.Column("title", sa.Text, nullable=False),
+        sa.Column("purpose", Key, nullable=False),
         sa.Column("config", sa.Text, nullable=False),
         sa.Column("secret", sa.Text),
         sa.Column("enabled", sa.Boolean, nullable=False),
