@@ -26,18 +26,17 @@ class Verdict:
 def judge(one: Delivery, now: Standing) -> Verdict:
     """Whether a message is still true and allowed.
 
-    Nobody is told of whom the segment's purpose may not reach now, whatever was true when the message was queued. An
-    exit goes to whoever was told of the entry. What a later message has overtaken stays unsent.
+    Nobody is told of whom the segment's purpose may not reach now, whatever was true when the message was queued; a
+    receiver that holds such a person is told the exit. An exit goes to whoever was told of the entry. What a later
+    message has overtaken stays unsent.
     """
     if now.outrun:
         return Verdict(None, "superseded")
     if one.kind == "exited":
         return Verdict("exited") if now.held else Verdict(None, "superseded")
     if now.allowed and now.document is not None:
-        if one.kind == "carried" and not now.former_held:
-            return Verdict("entered")
-        return Verdict(one.kind)
-    if one.kind == "carried" and now.former_held:
+        return Verdict("entered" if one.kind == "carried" and not now.former_held else one.kind)
+    if (one.kind == "carried" and now.former_held) or (one.kind == "entered" and now.held):
         return Verdict("exited")
     return Verdict(None, "withheld" if now.member else "superseded")
 

@@ -34,7 +34,6 @@ LONGEST_WAIT = 3_600.0
 MOST_ATTEMPTS = 15
 # After so many failures one after the other nothing more is tried in this pass.
 GIVE_UP_AFTER = 3
-MOST_THREADS = 16
 
 
 @dataclass
@@ -75,7 +74,7 @@ def deliver(url: str, options: Options, *, only: str | None = None) -> list[Pass
     wanted = [one for one in found if one.enabled]
     if not wanted:
         return []
-    with ThreadPoolExecutor(max_workers=min(len(wanted), MOST_THREADS)) as pool:
+    with ThreadPoolExecutor(max_workers=len(wanted)) as pool:
         return list(pool.map(lambda one: _guarded(url, one, options), wanted))
 
 
@@ -109,6 +108,7 @@ class _Queue:
             self._done.busy = True
             return self._done
         try:
+            kept.refit(self._outbox, key, self._options.now())
             titles = self._titles()
             while stopwatch() < until and self._failures < GIVE_UP_AFTER:
                 rows = self._outbox.due(key, self._options.now(), BATCH)

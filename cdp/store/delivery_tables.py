@@ -23,6 +23,8 @@ destinations = sa.Table(
     sa.Column("config", sa.Text, nullable=False),
     sa.Column("secret", sa.Text),
     sa.Column("enabled", sa.Boolean, nullable=False),
+    # The followed segments that are for another purpose now, by key; people of theirs were told as exits.
+    sa.Column("unfit", sa.Text, nullable=False, server_default=""),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("saved_by", sa.Text, nullable=False),
     sa.Column("saved_at", Moment, nullable=False),

@@ -49,7 +49,7 @@ def read(outbox: Outbox, key: str) -> Destination:
 
 def read_all(outbox: Outbox) -> list[Destination]:
     """All destinations, by key."""
-    columns = [column for column in destinations.c if not column.name.startswith("lease")]
+    columns = [column for column in destinations.c if column.name not in ("lease", "lease_until", "unfit")]
     with outbox.reading() as connection:
         follows: dict[str, list[str]] = {}
         statement = sa.select(destination_segments).order_by(destination_segments.c.segment_key)
@@ -133,12 +133,36 @@ def resync(outbox: Outbox, key: str, at: datetime, *, everybody: bool = False) -
     """Queue what makes the receiver hold exactly whom it may: entries and exits queued.
 
     Without `everybody` only differences between what it holds and what it should; with it everybody who should be in is
-    told again. People with something waiting are left to it.
+    told again. People with the same waiting are left to it.
     """
     read(outbox, key)
     with outbox.writing() as connection:
         outbox.backend.lock(connection, "publish")
         return _queue_differences(connection, key, at, everybody=everybody)
+
+
+def refit(outbox: Outbox, key: str, at: datetime) -> None:
+    """After a followed segment's purpose has changed, queue what follows: exits, or entries when it came back.
+
+    The flags beside memberships answer for the segment's purpose. While it is another than the destination's, nobody
+    of the segment may be known there.
+    """
+    statement = (
+        sa.select(destination_segments.c.segment_key)
+        .join(destinations, destinations.c.key == destination_segments.c.destination_key)
+        .join(segments, segments.c.key == destination_segments.c.segment_key)
+        .where(destinations.c.key == key, segments.c.purpose.is_distinct_from(destinations.c.purpose))
+        .order_by(destination_segments.c.segment_key)
+    )
+    known = sa.select(destinations.c.unfit).where(destinations.c.key == key)
+    with outbox.reading() as connection:
+        if connection.scalar(known) == " ".join(connection.scalars(statement)):
+            return
+    with outbox.writing() as connection:
+        outbox.backend.lock(connection, "publish")
+        unfit = " ".join(connection.scalars(statement))
+        connection.execute(sa.update(destinations).where(destinations.c.key == key).values(unfit=unfit))
+        _queue_differences(connection, key, at, everybody=False)
 
 
 def replay(outbox: Outbox, key: str, message_ids: Sequence[str] | None = None) -> int:
@@ -188,7 +212,8 @@ def log(
 
 _WAITING = """
 exists (select 1 from deliveries as w where w.destination_key = :key and w.segment_key = p.segment_key
-    and w.state = 'pending' and (w.profile_id = p.profile_id or w.former_id = p.profile_id))
+    and w.state = 'pending' and w.kind in (:kind, 'carried')
+    and (w.profile_id = p.profile_id or w.former_id = p.profile_id))
 """
 _HELD = "select segment_key, profile_id from destination_members where destination_key = :key"
 _WANTED = """

@@ -58,7 +58,7 @@ TABLES: dict[str, Declared] = {
     "destinations": _table(
         about="Receivers; the secret signs messages or opens the receiver's database.",
         staff="saved_by saved_at",
-        none="key kind title purpose config secret enabled version lease lease_until",
+        none="key kind title purpose unfit config secret enabled version lease lease_until",
     ),
     "destination_segments": _table(none="destination_key segment_key"),
     "deliveries": _table(

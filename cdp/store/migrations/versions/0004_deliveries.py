@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("config", sa.Text, nullable=False),
         sa.Column("secret", sa.Text),
         sa.Column("enabled", sa.Boolean, nullable=False),
+        sa.Column("unfit", sa.Text, nullable=False, server_default=""),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("saved_by", sa.Text, nullable=False),
         sa.Column("saved_at", Moment, nullable=False),
