@@ -18,6 +18,7 @@ from cdp.clock import stopwatch
 from cdp.engine.duckdb import open_engine
 from cdp.errors import DISK_FULL, CdpError, CheckFailed, InputError, ResourceError, tells_of_full_disk
 from cdp.settings import PROJECT_ROOT, Settings, apply_tool_environment
+from pipelines.activating import run_triggers
 from pipelines.context import Progress, StepReport, quiet, require_room, wait_until_free
 from pipelines.erasing.requests import finish_interrupted
 from pipelines.fingerprint import fingerprint, same_inputs
@@ -58,6 +59,7 @@ def run_pipeline(
         news = News.EVERYTHING if full_refresh else _news(settings, delivered, partial, progress)
         if news is News.NOTHING:
             if not renew_model:
+                run_triggers(settings)
                 return RunReport(changed=False, seconds=round(stopwatch() - started, 2))
             news = News.DECISIONS
         if delivered is not None:

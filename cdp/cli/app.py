@@ -22,6 +22,7 @@ from cdp.cli import (
     segments,
     serving,
     standing,
+    triggers,
 )
 from cdp.cli.output import note
 from cdp.errors import DISK_FULL, CdpError, tells_of_full_disk
@@ -45,6 +46,7 @@ app.add_typer(insights.journey, name="journey")
 app.add_typer(segments.app, name="segment")
 app.add_typer(destinations.app, name="destination")
 destinations.register(app)
+app.add_typer(triggers.app, name="triggers")
 app.add_typer(data.quarantine, name="quarantine")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(serving.keys, name="keys")

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from cdp.store import membership_scratch as text
-from cdp.store import outbox
+from cdp.store import outbox, triggers
 from cdp.store.running import Backend, Running, batches
 from cdp.store.schema import membership_changes, moment
 from cdp.store.segmentation import Moved
@@ -28,7 +28,7 @@ class Follower(Protocol):
         ...
 
 
-FOLLOWERS: tuple[Follower, ...] = (outbox.follow,)
+FOLLOWERS: tuple[Follower, ...] = (outbox.follow, triggers.follow)
 
 
 class MembershipWriter:

@@ -72,6 +72,13 @@ TABLES: dict[str, Declared] = {
         about="Whom a receiver knows to be in. Of the erased stays the id until the receiver took the exit.",
         key="profile_id", derived="segment_key since", none="destination_key",
     ),
+    "triggers": _table(
+        staff="saved_by saved_at", none="key segment_key destination_key definition enabled version"
+    ),
+    "trigger_firings": _table(
+        "profile", "profile_id",
+        key="profile_id", derived="trigger_key change_seq happened_at due_at state decided_at", none="id",
+    ),
     "api_keys": _table(staff="name", none="id prefix secret_hash scopes created_at revoked_at"),
     "audit": _table(
         about="Who saw or did what; names random profile ids, never values, and is never changed.",

@@ -11,6 +11,7 @@ import dagster as dg
 
 from expectations.published import MEASURES
 from pipelines import publishing, steps
+from pipelines.activating import run_triggers
 from pipelines.assets.identity import OUTPUTS, identity_key
 from pipelines.context import RunContext
 from pipelines.guard import guarded
@@ -63,6 +64,7 @@ def build_publication_assets(marts: list[dg.AssetKey]) -> list[dg.AssetsDefiniti
         run: RunContext = context.resources.run
         with guarded("publish"):
             report = publishing.publish(run)
+            run_triggers(run.settings)
         return dg.MaterializeResult(metadata=report.counts)
 
     return [serving_snapshot, serving_publication]

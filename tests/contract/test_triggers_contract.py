@@ -1,0 +1,232 @@
+"""Triggers on SQLite and on PostgreSQL: when they fire, for whom, how often, and what reaches the receiver."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activation import triggers
+from cdp.errors import ConflictError, InputError, NotFoundError, VersionMismatch
+from cdp.store import triggers as kept
+from cdp.store.base import Redirect
+from cdp.store.erasing import SqlEraser
+from tests.contract.test_activation_contract import Shop, number
+from tests.support.publications import NOW, profile_id
+from tests.support.receiver import Receiver, receiving
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
+    if request.param == "sqlite":
+        url = f"sqlite:///{shutil.copy(request.getfixturevalue('template'), tmp_path / 'store.sqlite')}"
+    else:
+        url = request.getfixturevalue("shared_url")
+        request.getfixturevalue("postgres_server").empty(url)
+    found = Shop(url)
+    found.members()
+    yield found
+    found.outbox.close()
+    found.store.close()
+
+
+def trigger(shop: Shop, expected: int | None = None, **facts: Any) -> None:
+    wanted = triggers.parse({"key": "welcome", "title": "Welcome", "segment": "vip", **facts})
+    triggers.save(shop.outbox, wanted, by="tester", at=NOW, expected=expected)
+
+
+def fire(shop: Shop, at: datetime) -> dict[str, int]:
+    (done,) = triggers.run(shop.outbox, at)
+    return done.outcomes
+
+
+def at_run(shop: Shop) -> datetime:
+    """The data's now of the last run."""
+    return NOW + shop.runs * HOUR
+
+
+def states(shop: Shop) -> list[tuple[int, str]]:
+    return [(number(one.profile_id), one.state) for one in kept.log(shop.outbox, limit=1000)]
+
+
+def test_it_fires_once_after_its_delay_and_asks_again_before(shop: Shop) -> None:
+    with receiving() as receiver:
+        shop.members(9)
+        shop.destination(url=receiver.url)
+        shop.work()
+        receiver.received.clear()
+        trigger(shop, delay="30m", destination="crm")
+        shop.members(9, 1, 2)
+        then = at_run(shop)
+        assert fire(shop, then + timedelta(minutes=29)) == {}
+        shop.members(9, 1)
+        assert fire(shop, then + timedelta(minutes=90)) == {"fired": 1, "left": 1}
+        assert fire(shop, then + timedelta(days=1)) == {}, "once"
+        assert states(shop) == [(1, "fired"), (2, "left")]
+        shop.work()
+        fired = [one for one in receiver.received if one.json["type"] == "trigger.welcome"]
+        assert [one.json["profile"] for one in fired] == [{"profile_id": profile_id(1), "mail": "p1@example.org"}]
+
+
+def test_who_was_in_before_the_trigger_is_passed_over(shop: Shop) -> None:
+    shop.members(1)
+    trigger(shop)
+    assert fire(shop, at_run(shop)) == {}
+    shop.members()
+    shop.members(1)
+    assert fire(shop, at_run(shop)) == {"fired": 1}
+
+
+def test_without_a_second_look_it_fires_for_who_has_left(shop: Shop) -> None:
+    trigger(shop, delay="2h", recheck=False)
+    shop.members(1)
+    then = at_run(shop)
+    shop.members()
+    assert fire(shop, then + 2 * HOUR) == {"withheld": 1}, "whose consent nobody can ask any more is not used"
+
+
+def test_a_withdrawn_consent_is_no_firing(shop: Shop) -> None:
+    trigger(shop, delay="1h")
+    shop.members(1, 2)
+    shop.store.segmentation.withdraw([profile_id(1)], ["marketing"], at=at_run(shop))
+    assert fire(shop, at_run(shop) + HOUR) == {"fired": 1, "withheld": 1}
+
+
+def test_caps_hold_per_trigger_and_over_all(shop: Shop) -> None:
+    trigger(shop, cap={"most": 1, "days": 7}, cap_all={"most": 2, "days": 30})
+    for outcome in ("fired", "capped"):
+        shop.members(1)
+        assert fire(shop, at_run(shop)) == {outcome: 1}
+        shop.members()
+    later = at_run(shop) + timedelta(days=8)
+    shop.members(1)
+    assert fire(shop, later) == {"fired": 1}, "the week is over"
+    shop.members()
+    shop.members(1)
+    assert fire(shop, later + timedelta(days=8)) == {"capped": 1}, "two in thirty days are enough"
+
+
+def test_the_holdout_is_stable_and_counts_as_the_other_arm(shop: Shop) -> None:
+    trigger(shop, holdout=0.5, cap={"most": 1, "days": 7})
+    everybody = range(1, 41)
+    shop.members(*everybody, people=40)
+    first = fire(shop, at_run(shop))
+    assert first["fired"] + first["held_out"] == 40 and min(first.values()) >= 8
+    arms = dict(states(shop))
+    shop.members(people=40)
+    shop.members(*everybody, people=40)
+    assert fire(shop, at_run(shop)) == {"capped": 40}, "both arms are capped alike"
+    shop.members(people=40)
+    shop.members(*everybody, people=40)
+    assert fire(shop, at_run(shop) + timedelta(days=9)) == first
+    again = dict(states(shop)[80:])
+    assert again == arms, "nobody changes sides"
+
+
+def test_quiet_hours_are_those_of_the_person(shop: Shop) -> None:
+    """22:30 in Berlin and 16:30 in New York; quiet is 21 to 8."""
+    trigger(shop, quiet={"begin": "21:00", "end": "08:00", "zone": "UTC"})
+    people = {
+        1: {"traits": {"phone": "+4930123456", "country": "US"}},
+        2: {"traits": {"phone": None, "country": "US"}},
+        3: {"traits": {}},
+    }
+    from tests.support.publications import publish
+
+    moment = datetime(2026, 2, 1, 21, 30, tzinfo=UTC)
+    publish(shop.store, people, run="night", members={"vip": [1, 2, 3]}, as_of=moment)
+    assert fire(shop, moment) == {"fired": 1, "put off": 2}
+    assert dict(states(shop)) == {1: "waiting", 2: "fired", 3: "waiting"}
+    assert fire(shop, moment + 9 * HOUR) == {}, "6:30 UTC, 7:30 in Berlin"
+    assert fire(shop, moment + 9.5 * HOUR) == {"fired": 1}, "8:00 in Berlin"
+    assert fire(shop, moment + 10.5 * HOUR) == {"fired": 1}, "8:00 UTC"
+
+
+def test_a_merge_while_it_waits_fires_for_the_living(shop: Shop) -> None:
+    trigger(shop, delay="1h")
+    shop.members(1)
+    then = at_run(shop)
+    shop.members(2, living=range(2, 10), redirects=[Redirect(profile_id(1), "merged", profile_id(2))])
+    assert fire(shop, then + HOUR) == {"fired": 1}
+    assert states(shop) == [(2, "fired")]
+
+
+def test_an_erasure_takes_firings_along(shop: Shop) -> None:
+    trigger(shop)
+    shop.members(1, 2)
+    assert SqlEraser(shop.url).erase([profile_id(1)], None).rows["trigger_firings"] == 1
+    assert fire(shop, at_run(shop)) == {"fired": 1}
+    assert states(shop) == [(2, "fired")]
+
+
+def test_mistakes_are_told(shop: Shop) -> None:
+    trigger(shop)
+    for wrong, error, said in (
+        ({}, ConflictError, "already"),
+        ({"key": "b", "segment": "vipp"}, NotFoundError, "vipp"),
+        ({"key": "b", "destination": "nowhere"}, NotFoundError, "nowhere"),
+        ({"key": "b", "delay": "soon"}, InputError, "delay.*for example 30m"),
+        ({"key": "b", "holdout": 0.9}, InputError, "holdout"),
+        ({"key": "b", "quiet": {"begin": "21:00", "end": "8:00", "zone": "Mars"}}, InputError, "quiet"),
+        ({"key": "b", "caps": 3}, InputError, "caps"),
+    ):
+        with pytest.raises(error, match=said):
+            trigger(shop, **wrong)
+    with pytest.raises(VersionMismatch):
+        trigger(shop, expected=5)
+    trigger(shop, expected=1, delay="2h")
+    assert kept.read(shop.outbox, "welcome").version == 2
+    kept.delete(shop.outbox, "welcome")
+    with pytest.raises(NotFoundError):
+        kept.read(shop.outbox, "welcome")
+
+
+def test_a_run_that_is_killed_neither_doubles_nor_loses(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Firing and message are one transaction: broken off in between, neither is there; run again, each is once."""
+    with receiving() as receiver:
+        shop.destination(url=receiver.url)
+        trigger(shop, destination="crm")
+        shop.members(1, 2, 3)
+        real, calls = kept.decide, []
+
+        def breaks(*arguments: Any, **more: Any) -> None:
+            calls.append(1)
+            real(*arguments, **more)
+            if len(calls) == 2:
+                raise RuntimeError("killed")
+
+        monkeypatch.setattr(kept, "decide", breaks)
+        with pytest.raises(RuntimeError):
+            fire(shop, at_run(shop))
+        assert set(states(shop)) == {(1, "waiting"), (2, "waiting"), (3, "waiting")}
+        monkeypatch.setattr(kept, "decide", real)
+        assert fire(shop, at_run(shop)) == {"fired": 3}
+        shop.work()
+        assert _fired(receiver) == [1, 2, 3]
+
+
+def _fired(receiver: Receiver) -> list[int]:
+    return [number(r.json["profile"]["profile_id"]) for r in receiver.received if r.json["type"].startswith("trigger.")]
+
+
+@given(st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC)), st.data())
+def test_quiet_hours_end_outside_of_themselves(now: datetime, data: st.DataObject) -> None:
+    begin, end = (f"{data.draw(st.integers(0, 23)):02}:{data.draw(st.integers(0, 59)):02}" for _ in range(2))
+    zone = data.draw(st.sampled_from(["UTC", "Asia/Kathmandu", "America/St_Johns", "Asia/Shanghai"]))
+    quiet = {"begin": begin, "end": end, "zone": zone}
+    wanted = triggers.parse({"key": "k", "title": "t", "segment": "s", "quiet": quiet})
+    who = kept.Person(profile_id(1), True, True, None)
+    later = triggers._after_quiet(wanted, who, now)
+    if begin == end:
+        assert later is None
+    elif later is not None:
+        assert now < later <= now + timedelta(days=1, hours=2)
+        assert triggers._after_quiet(wanted, who, later) is None
