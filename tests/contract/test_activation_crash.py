@@ -70,9 +70,7 @@ def test_kills_at_any_moment(shop: Shop, receiver: Receiver, tmp_path: Path) -> 
         process.wait(30)
         shop.outbox.release("crm", _owner(shop))
     shop.work(later=130)
-    last: dict[int, str] = {}
-    for kind, number in heard(receiver):
-        last[number] = kind
+    last = {number: kind for kind, number in heard(receiver)}
     assert {number for number, kind in last.items() if kind == "entered"} == {5, 6, 7, 8}
     assert destinations.resync(shop.outbox, "crm", shop.clock) == (0, 0)
     assert set(destinations.counts(shop.outbox)["crm"]) <= {"delivered", "superseded"}
