@@ -118,6 +118,8 @@ def test_nothing_is_left_anywhere_and_never_comes_back(everywhere: Marked, tmp_p
 
     assert +marked.found(home, markers) == {}, "nothing is found in any file or table"
     others_are_as_they_were(before, marked.rows(home), markers, ids)
+    sizes = {one["key"]: (one["size"], one["exportable"]) for one in home.facts("segment", "list")}
+    assert sizes == marked.counted(home), "segments count who is left"
     asked = [word for one in people[1:] for word in ("--identifier", f"email:{one.mail}")]
     assert home.facts("privacy", "verify", rest["request"], *asked)["clean"]
     for kind in ("people.csv", "people.wide.csv", "people.jsonl.gz", "people.parquet"):

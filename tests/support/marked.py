@@ -250,11 +250,28 @@ def rows(home: Home) -> dict[str, Counter[str]]:
     return dumped
 
 
+# How many are in a segment changes when people leave it; `counted` compares it with those who are left.
+_WITHOUT_COUNTS = {"segments": "key, title, description, definition, sentence, version, purpose, evaluated_at, problem"}
+
+
+def counted(home: Home) -> dict[str, tuple[int, int]]:
+    """Members of each segment and those who may be reached, from the memberships themselves."""
+    found = {segment["key"]: [0, 0] for segment in home.facts("segment", "list")}
+    for name, read in _store_rows(home):
+        for row in read if name == "memberships" else ():
+            _, key, _, _, _, exportable = row
+            found[key][0] += 1
+            found[key][1] += bool(exportable)
+    return {key: (members, reachable) for key, (members, reachable) in found.items()}
+
+
 def _store_rows(home: Home) -> Iterable[tuple[str, list[Any]]]:
     if home.store_url is None:
         connection = sqlite3.connect(home.path / "store.sqlite")
         names = [row[0] for row in connection.execute("select name from sqlite_master where type = 'table'")]
-        yield from ((name, connection.execute(f'select * from "{name}"').fetchall()) for name in names)
+        for name in names:
+            columns = _WITHOUT_COUNTS.get(name, "*")
+            yield name, connection.execute(f'select {columns} from "{name}"').fetchall()
         connection.close()
         return
     import sqlalchemy as sa
@@ -265,7 +282,8 @@ def _store_rows(home: Home) -> Iterable[tuple[str, list[Any]]]:
     engine = PostgresBackend(parse(home.store_url)).engine()
     with engine.connect() as found_there:
         for name in sa.inspect(found_there).get_table_names():
-            yield name, [tuple(row) for row in found_there.exec_driver_sql(f'select * from "{name}"')]
+            columns = _WITHOUT_COUNTS.get(name, "*")
+            yield name, [tuple(row) for row in found_there.exec_driver_sql(f'select {columns} from "{name}"')]
     engine.dispose()
 
 
