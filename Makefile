@@ -60,7 +60,7 @@ test: install
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests
 
 test-long: install
-	@$(BIN)/python -m pytest -m slow tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m slow tests
 
 lint: install
 	@$(BIN)/ruff check .

@@ -25,7 +25,10 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 class Settings(BaseSettings):
     """All settings, validated, with the reason for each default beside it."""
 
-    model_config = SettingsConfigDict(env_prefix="CDP_", env_file=".env", extra="ignore", frozen=True)
+    # An empty variable is none: an unset shell variable must not make the working directory the home.
+    model_config = SettingsConfigDict(
+        env_prefix="CDP_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     home: Path = Field(Path("var"), description="Where all run-time state lives.")
     as_of: datetime | None = Field(None, description='The data\'s "now", ISO 8601 with zone; empty means the clock.')
