@@ -16,7 +16,13 @@ from sqlalchemy.exc import DBAPIError
 from cdp.store.address import pg8000_arguments
 
 # Any numbers will do, as long as nobody else in the database uses them.
-LOCKS = {"schema": 7_216_310_440, "publish": 7_216_310_441, "audit": 7_216_310_442, "decisions": 7_216_310_443}
+LOCKS = {
+    "schema": 7_216_310_440,
+    "publish": 7_216_310_441,
+    "audit": 7_216_310_442,
+    "decisions": 7_216_310_443,
+    "triggers": 7_216_310_444,
+}
 
 
 class PostgresBackend:
