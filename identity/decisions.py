@@ -19,13 +19,15 @@ from cdp.store.decisions import DecisionLog
 from identity.contradictions import check
 
 # Freezing a partition writes a link per pair of records; a person looks at smaller groups than this.
-_MOST_LINKS = 2_000
+_MOST_LINKS = 10_000
 _LONGEST_NOTE = 2_000
 _LONGEST_NAME = 200
 
 
 def merge(log: DecisionLog, served: duckdb.DuckDBPyConnection, a: str, b: str, author: Author) -> Decision:
-    """Declare two profiles, or the profiles of two records, one person; every record of both is tied to the first.
+    """Declare two profiles, or the profiles of two records, one person.
+
+    Every record of one is tied to every record of the other, so that the decision holds whichever of them are deleted.
 
     NotFoundError for an unknown profile or record, InputError when both are the same profile already, ConflictError
     when an earlier decision keeps records of the two apart or says the same.
@@ -33,8 +35,7 @@ def merge(log: DecisionLog, served: duckdb.DuckDBPyConnection, a: str, b: str, a
     one, other = _records_of(served, a), _records_of(served, b)
     if set(one) & set(other):
         raise InputError("Both are one profile already; there is nothing to merge.")
-    everything = sorted({*one, *other})
-    links = [Link.between(ALWAYS, everything[0], record) for record in everything[1:]]
+    links = [Link.between(ALWAYS, *pair) for pair in product(sorted(one), sorted(other))]
     return log.write("merge", _bounded(links), _checked(author), lambda standing: check(standing, links))
 
 
