@@ -27,7 +27,7 @@ from typing import Any
 import duckdb
 
 from cdp.clock import stopwatch
-from identity import blocking, changes, comparisons, hubs, matching, model_store, resolution, rules, state
+from identity import blocking, changes, comparisons, hubs, matching, model_store, resolution, rules, rulings, state
 from identity.config import PIPELINE
 from identity.features import people
 from identity.membership import Run
@@ -170,6 +170,7 @@ def _prepare(path: Path, threads: int, records: int) -> dict[str, Any]:
         clock.phase("generate")
         state.prepare(connection, PIPELINE)
         found = changes.detect(connection, RECORDS, PIPELINE)
+        rulings.receive(connection, rulings.NONE)
         changes.apply(connection, RECORDS, PIPELINE)
         clock.phase("features")
         hubs.refresh(connection, PIPELINE)
@@ -184,8 +185,8 @@ def _ours(path: Path, threads: int) -> dict[str, Any]:
         model = model_store.active(connection)
         assert model is not None
         changes.detect(connection, RECORDS, PIPELINE)
+        rulings.receive(connection, rulings.NONE)
         changes.apply(connection, RECORDS, PIPELINE)
-        resolution.decisions_changed(connection)
         clock = _Clock()
         resolution.touch_everything(connection)
         pairs, _, events = resolution.settle(connection, model, PIPELINE, Run("bench", NOW), progress=clock.phase)
