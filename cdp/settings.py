@@ -172,7 +172,7 @@ def tool_environment(settings: Settings) -> dict[str, str]:
         "DAGSTER_HOME": str(settings.dagster_home),
         "CDP_HOME": str(settings.home),
         "CDP_WAREHOUSE": str(settings.warehouse),
-        "CDP_TMP": str(settings.tmp),
+        "CDP_SPILL": str(settings.tmp / "models"),
         "CDP_THREADS": str(settings.threads),
         "CDP_MEMORY_LIMIT": settings.memory_limit,
         "CDP_MAX_SPILL": settings.max_spill,

@@ -17,6 +17,7 @@ import duckdb
 
 from cdp.clock import wall_now
 from cdp.errors import InputError
+from cdp.spill import spill_folder
 from identity import model_store, resolution, state
 from identity.config import MatchConfig
 from identity.mapping import ROLES, Mapping, read_mapping
@@ -96,7 +97,7 @@ def _memory(threads: int, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnecti
             config={
                 "threads": threads,
                 "memory_limit": memory_limit,
-                "temp_directory": spill,
+                "temp_directory": str(spill_folder(Path(spill))),
                 "max_temp_directory_size": "50GB",
                 "autoinstall_known_extensions": False,
             },

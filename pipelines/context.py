@@ -19,6 +19,7 @@ from cdp.clock import stopwatch
 from cdp.engine.duckdb import DuckDBEngine, open_engine
 from cdp.errors import DISK_FULL, BusyError, ResourceError
 from cdp.settings import Settings
+from cdp.spill import in_use
 from pipelines.lock import writer_lock
 
 Progress = Callable[[str], None]
@@ -100,8 +101,7 @@ def open_run(
         engine = open_engine(settings)
         as_of = settings.clock.now()
         wait_until_free(engine, progress)
-        shutil.rmtree(settings.tmp, ignore_errors=True)
-        settings.tmp.mkdir(parents=True, exist_ok=True)
+        _clear(settings.tmp)
         require_room(settings)
         with engine.writer() as connection:
             tables.ensure(connection)
@@ -124,6 +124,18 @@ def require_room(settings: Settings) -> None:
             f"Only {free >> 20:,} MiB are free under {settings.home} and a run needs {needed >> 20:,}; free space and"
             " run again, nothing is lost."
         )
+
+
+def _clear(tmp: Path) -> None:
+    """Remove what killed processes left in the scratch folder; what others spill to now stays."""
+    tmp.mkdir(parents=True, exist_ok=True)
+    for path in tmp.iterdir():
+        if in_use(path):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import duckdb
 
 from cdp.errors import DISK_FULL, BusyError, NotFoundError, ResourceError, tells_of_full_disk
 from cdp.settings import Settings
+from cdp.spill import spill_folder
 
 
 class DuckDBEngine:
@@ -28,7 +29,7 @@ class DuckDBEngine:
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "threads": threads,
             "memory_limit": memory_limit,
-            "temp_directory": str(tmp),
+            "temp_directory": str(spill_folder(tmp, path)),
             "max_temp_directory_size": max_spill,
             "autoinstall_known_extensions": False,
         }

@@ -26,6 +26,7 @@ from cdp.errors import (
     ResourceError,
     tells_of_full_disk,
 )
+from cdp.spill import left_over, spill_folder
 
 POINTER = "current.json"
 
@@ -130,7 +131,7 @@ def prune(serving: Path, keep: int = 2) -> list[Path]:
     others = [path for path in found if path != pointed]
     gone = others[max(keep - (1 if pointed in found else 0), 0) :]
     gone += [path for pattern in LEFTOVERS for path in serving.glob(pattern)]
-    gone += [path for path in serving.glob("spill-*") if not _runs(path.name.removeprefix("spill-"))]
+    gone += left_over(serving)
     _remove(*gone)
     return gone
 
@@ -149,7 +150,7 @@ def connect(path: Path, *, threads: int, memory_limit: str) -> duckdb.DuckDBPyCo
     """Open a snapshot read-only, closed to other files and with settings that no statement can change."""
     if not path.exists():
         raise NotFoundError(f"The snapshot {path.name} is missing: run `cdp run --from DIR`.")
-    spill = path.parent / f"spill-{os.getpid()}"
+    spill = spill_folder(path.parent, path)
     config: dict[str, Any] = {"threads": threads, "memory_limit": memory_limit, "temp_directory": str(spill)}
     try:
         connection = duckdb.connect(str(path), read_only=True, config=config)
@@ -214,16 +215,6 @@ def _remove(*paths: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-
-
-def _runs(process_id: str) -> bool:
-    try:
-        os.kill(int(process_id), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _quoted(path: Path) -> str:

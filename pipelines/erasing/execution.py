@@ -15,6 +15,7 @@ from typing import Any
 from cdp.clock import wall_now
 from cdp.engine.duckdb import open_engine
 from cdp.settings import Settings
+from cdp.spill import spill_folder
 from cdp.store import open_store, snapshots
 from cdp.store.base import AuditEntry, Publication
 from cdp.store.erasing import SqlEraser
@@ -84,7 +85,7 @@ class Execution:
         return {
             "threads": self.settings.threads,
             "memory_limit": self.settings.memory_limit,
-            "temp_directory": str(self.settings.tmp),
+            "temp_directory": str(spill_folder(self.settings.tmp)),
             "max_temp_directory_size": self.settings.max_spill,
         }
 

@@ -15,6 +15,7 @@ import duckdb
 from cdp.clock import wall_now
 from cdp.engine.duckdb import open_engine
 from cdp.settings import Settings
+from cdp.spill import spill_folder
 from cdp.store import open_store
 from cdp.store.base import AuditEntry
 from identity.normalise.columns import record_columns
@@ -142,8 +143,9 @@ def _keys(entries: list[Entry]) -> Keys:
 
 def _recognise(settings: Settings, entries: list[Entry]) -> list[Closure]:
     """One closure an entry, of what is found in the rows as they were received."""
-    config = {"threads": settings.threads, "memory_limit": settings.memory_limit, "temp_directory": str(settings.tmp)}
     settings.tmp.mkdir(parents=True, exist_ok=True)
+    spill = str(spill_folder(settings.tmp))
+    config = {"threads": settings.threads, "memory_limit": settings.memory_limit, "temp_directory": spill}
     hashing = token_keys(settings.privacy)
     closures = [Closure(()) for _ in entries]
     devices: set[tuple[int, str]] = set()

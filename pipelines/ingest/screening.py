@@ -16,6 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from cdp.settings import Settings
+from cdp.spill import spill_folder
 from pipelines.ingest import stage
 from pipelines.ingest.landing_file import LandedFile
 from pipelines.ingest.people import Normalise, speak_of
@@ -59,7 +60,7 @@ class Screen:
             config={
                 "threads": settings.threads,
                 "memory_limit": settings.memory_limit,
-                "temp_directory": str(settings.tmp),
+                "temp_directory": str(spill_folder(settings.tmp)),
                 "max_temp_directory_size": settings.max_spill,
             },
         )
