@@ -55,8 +55,9 @@ def _account(settings: Settings, report: RunReport) -> Iterator[str]:
     from pipelines.status import read_status
 
     facts = read_status(settings)
-    received = sum(counts["received"] for counts in facts["raw"].values())
-    quarantined = sum(counts["quarantined"] for counts in facts["raw"].values())
+    taken_in = (facts["raw"] or {}).values()
+    received = sum(counts["received"] for counts in taken_in)
+    quarantined = sum(counts["quarantined"] for counts in taken_in)
     yield ""
     yield f"{facts['people']:,} people found in {facts['source_records']:,} records of five sources"
     yield f"{facts['profiles'] - facts['people']:,} more visitors have not said who they are"

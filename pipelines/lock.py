@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from cdp.errors import BusyError
+
+ATTEMPTS, PAUSE_SECONDS = 3, 0.05
 
 _held: dict[Path, int] = {}
 
@@ -38,10 +41,29 @@ def writer_lock(path: Path) -> Iterator[None]:
             _held.pop(path)
 
 
-def _acquire(handle: IO[str]) -> None:
+def is_held(path: Path) -> bool:
+    """Whether some process writes now."""
+    if _held.get(path):
+        return True
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with path.open(encoding="utf-8") as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
     except BlockingIOError:
+        return True
+    return False
+
+
+def _acquire(handle: IO[str]) -> None:
+    for _ in range(ATTEMPTS):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            # Whoever only asks whether it is held has it for a moment.
+            threading.Event().wait(PAUSE_SECONDS)
+    else:
         handle.seek(0)
         owner = handle.read().strip() or "unknown"
         raise BusyError(

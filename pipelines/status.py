@@ -1,31 +1,36 @@
 """Facts for the command line: status, one profile, quarantine, identity evaluation.
 
 They are read from where they live: the store for what is served, the warehouse for what was taken in. A run that is
-going has the warehouse to itself; the sentence then says so.
+going has the warehouse to itself; what is served is told all the same, for the rest the sentence says so.
 """
 
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from cdp.clock import stopwatch
 from cdp.engine.duckdb import open_engine
-from cdp.errors import InputError, NotFoundError
+from cdp.errors import BusyError, InputError, NotFoundError
 from cdp.settings import Settings
+from pipelines.lock import is_held
 
 MOST_DECISIONS = 100_000
+PATIENCE_SECONDS = 3.0
 
 
 def read_status(settings: Settings) -> dict[str, Any]:
-    """Profiles, source records, the cumulative row ledger per entity, people per stage, the last publication."""
-    from cdp.store import open_store
-    from pipelines.ingest import ledger
+    """Profiles, source records, the cumulative row ledger per entity, people per stage, the last publication.
 
-    with open_engine(settings).reader() as connection:
-        raw = ledger.totals(connection)
-        rules = _stage_rules(connection)
+    `running` tells whether some process writes; while it has the warehouse, the ledger and the stage rules are None.
+    """
+    from cdp.store import open_store
+
+    running = is_held(settings.writer_lock)
+    taken_in = _taken_in(settings)
     with open_store(settings.database_url) as store:
         current = store.current_publication()
     counts = current.counts if current else {}
@@ -33,9 +38,10 @@ def read_status(settings: Settings) -> dict[str, Any]:
         "profiles": counts.get("profiles", 0),
         "people": counts.get("people", 0),
         "source_records": counts.get("source_records", 0),
-        "raw": raw,
+        "raw": taken_in[0] if taken_in else None,
         "stages": {name.removeprefix("stage."): n for name, n in counts.items() if name.startswith("stage.")},
-        "stage_rules": rules,
+        "stage_rules": taken_in[1] if taken_in else None,
+        "running": running or taken_in is None,
         "last_run": {
             "run_id": current.run_id,
             "as_of": current.as_of,
@@ -45,6 +51,22 @@ def read_status(settings: Settings) -> dict[str, Any]:
         if current
         else None,
     }
+
+
+def _taken_in(settings: Settings) -> tuple[dict[str, dict[str, int]], dict[str, Any] | None] | None:
+    """The row ledger and the stage rules; None when the warehouse stays in another process's hands."""
+    from pipelines.ingest import ledger
+
+    # A run without news has the warehouse for a moment only.
+    deadline, pause = stopwatch() + PATIENCE_SECONDS, threading.Event()
+    while True:
+        try:
+            with open_engine(settings).reader() as connection:
+                return ledger.totals(connection), _stage_rules(connection)
+        except BusyError:
+            if stopwatch() > deadline:
+                return None
+            pause.wait(0.2)
 
 
 def _stage_rules(connection: Any) -> dict[str, Any] | None:

@@ -59,8 +59,11 @@ def status(as_json: bool = Json) -> None:
         emit_json(facts)
         return
     say(f"{facts['profiles']:,} profiles from {facts['source_records']:,} source records")
-    counted = list(next(iter(facts["raw"].values())))
-    table(("source", *counted), [(name, *counts.values()) for name, counts in facts["raw"].items()])
+    if facts["running"]:
+        say("A run is going; what follows is from before it, or not final.")
+    if facts["raw"] is not None:
+        counted = list(next(iter(facts["raw"].values())))
+        table(("source", *counted), [(name, *counts.values()) for name, counts in facts["raw"].items()])
     say()
     table(("stage", "people"), list(facts["stages"].items()))
     last = facts["last_run"]

@@ -115,18 +115,26 @@ def test_growth_keeps_ids_and_equals_a_rebuild(demo_world: Path, tmp_path: Path)
     assert_same(incremental, home.published())
 
 
-def test_a_second_run_meanwhile_is_refused_and_the_old_results_stay(demo_home: Home, demo_world: Path) -> None:
-    before = demo_home.snapshot()
-    first = demo_home.start("run", "--from", str(demo_world), "--full-refresh")
+def test_a_second_run_meanwhile_is_refused_and_the_old_results_stay(
+    demo_home: Home, demo_world: Path, tmp_path: Path
+) -> None:
+    home = Home(tmp_path / "home")
+    shutil.copytree(demo_home.path, home.path)
+    before, told = home.snapshot(), home.facts("status")
+    assert not told["running"]
+    first = home.start("run", "--from", str(demo_world), "--full-refresh")
     try:
         assert first.stderr is not None
         for line in first.stderr:
             if "staging" in line:
                 break
-        second = demo_home.cdp("run", "--from", str(demo_world), check=False)
+        second = home.cdp("run", "--from", str(demo_world), check=False)
         assert second.returncode == 1
         assert "Another run is going" in second.stderr
-        assert demo_home.snapshot() == before
+        assert home.snapshot() == before
+        meanwhile = home.facts("status")
+        assert (meanwhile["last_run"], meanwhile["profiles"]) == (told["last_run"], told["profiles"])
+        assert meanwhile["running"]
     finally:
         first.send_signal(signal.SIGTERM)
         first.communicate()

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from cdp.errors import BusyError
-from pipelines.lock import writer_lock
+from cdp.settings import PROJECT_ROOT
+from pipelines.lock import is_held, writer_lock
 
 HOLD = """
 import sys, pathlib
-from pipelines.lock import writer_lock
+from cdp.settings import PROJECT_ROOT
+from pipelines.lock import is_held, writer_lock
 with writer_lock(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
@@ -66,3 +68,16 @@ def test_the_same_process_may_take_it_again(tmp_path: Path) -> None:
             stdin=subprocess.DEVNULL,
         )
         assert "BusyError" in other.stderr, "the inner block must not free the outer one's lock"
+
+
+def test_asking_whether_it_is_held_hinders_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "writer.lock"
+    assert not is_held(path)
+    with writer_lock(path):
+        assert is_held(path)
+        asked = subprocess.run(
+            [sys.executable, "-c", "import sys; from pathlib import Path; from pipelines.lock import is_held;"
+             "sys.exit(7 if is_held(Path(sys.argv[1])) else 0)", str(path)], cwd=PROJECT_ROOT, check=False,
+        )  # fmt: skip
+        assert asked.returncode == 7
+    assert not is_held(path)
