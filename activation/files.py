@@ -39,6 +39,20 @@ def send(config: Files, destination: str, messages: Sequence[Message]) -> Outcom
     return Outcome("taken")
 
 
+def reach(config: Files, destination: str) -> Outcome:
+    """Whether a file can be put there: an empty one under the name of a test, which each test replaces."""
+    name = f"{destination}-test.{config.format}"
+    try:
+        if "://" in config.folder:
+            _put(f"{config.folder.rstrip('/')}/{name}", b"")
+        else:
+            _write(Path(config.folder), name, b"")
+            (Path(config.folder) / name).unlink()
+    except (OSError, ImportError, ValueError) as error:
+        return Outcome("retry", _told(error))
+    return Outcome("taken")
+
+
 def _write(folder: Path, name: str, content: bytes) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".{name}.partial"

@@ -51,6 +51,27 @@ def send(config: Table, secret: str, messages: Sequence[Message]) -> Outcome:
     return Outcome("taken")
 
 
+def reach(config: Table, secret: str) -> Outcome:
+    """Whether the database answers, and takes the table with its columns when it is there already."""
+    from cdp.store.address import parse
+    from cdp.store.postgres import PostgresBackend
+
+    table = _table(config)
+    try:
+        engine = PostgresBackend(parse(secret)).engine()
+    except CdpError:
+        return Outcome("dead", "bad_address")
+    try:
+        with engine.connect() as connection:
+            if sa.inspect(connection).has_table(table.name, schema=table.schema):
+                connection.execute(sa.select(table).where(sa.false()))
+    except sa.exc.DBAPIError as error:
+        return _judged(error)
+    finally:
+        engine.dispose()
+    return Outcome("taken")
+
+
 def _table(config: Table) -> sa.Table:
     schema, _, name = config.table.rpartition(".")
     fields = [sa.Column(field, sa.Text) for field in config.fields]
@@ -96,7 +117,13 @@ def _text(value: Any) -> str | None:
 
 
 def _judged(error: sa.exc.DBAPIError) -> Outcome:
-    """A database that cannot be reached may come back, and so may a table that somebody mends."""
-    if isinstance(error, sa.exc.ProgrammingError):
-        return Outcome("retry", "table_refused")
-    return Outcome("retry", "no_connection" if isinstance(error, sa.exc.OperationalError) else "database")
+    """A database that cannot be reached may come back, and so may a table or a role that somebody mends.
+
+    The code follows the class of PostgreSQL's SQLSTATE: 42 is a table or column that is not as needed, 28 a refused
+    login.
+    """
+    told = error.orig.args[0] if error.orig is not None and error.orig.args else None
+    state = str(told.get("C", "")) if isinstance(told, dict) else ""
+    codes = {"42": "table_refused", "28": "login_refused"}
+    unknown = "database" if state else "no_connection"
+    return Outcome("retry", codes.get(state[:2], unknown))

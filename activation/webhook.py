@@ -56,7 +56,12 @@ def body_of(config: Webhook, message: Message, titles: Mapping[str, str]) -> byt
 
 def send(config: Webhook, secret: str, message: Message, body: bytes, *, guard: Guard, now: datetime) -> Outcome:
     """Send one message once."""
-    message_id, timestamp = message.delivery.message_id, int(now.timestamp())
+    return send_body(config, secret, message.delivery.message_id, body, guard=guard, now=now)
+
+
+def send_body(config: Webhook, secret: str, message_id: str, body: bytes, *, guard: Guard, now: datetime) -> Outcome:
+    """Send a body under a message id, signed."""
+    timestamp = int(now.timestamp())
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "Wayfinder",

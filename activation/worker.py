@@ -10,7 +10,8 @@ import hashlib
 import secrets
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -34,6 +35,8 @@ LONGEST_WAIT = 3_600.0
 MOST_ATTEMPTS = 15
 # After so many failures one after the other nothing more is tried in this pass.
 GIVE_UP_AFTER = 3
+# Threads are made when they are needed.
+MOST_QUEUES = 1_000
 
 
 @dataclass
@@ -53,12 +56,16 @@ class Pass:
 
 @dataclass(frozen=True)
 class Options:
-    """`guard` says what may be called, `seconds` how long a pass may take, `sleep` how to wait for a rate limit."""
+    """`guard` says what may be called, `seconds` how long a pass may take, `sleep` how to wait for a rate limit.
+
+    `stop` ends passes after the message that is under way.
+    """
 
     guard: Guard = field(default_factory=Guard)
     seconds: float = 300.0
     now: Callable[[], datetime] = wall_now
     sleep: Callable[[float], None] | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
 
 
 def deliver(url: str, options: Options, *, only: str | None = None) -> list[Pass]:
@@ -76,6 +83,30 @@ def deliver(url: str, options: Options, *, only: str | None = None) -> list[Pass
         return []
     with ThreadPoolExecutor(max_workers=len(wanted)) as pool:
         return list(pool.map(lambda one: _guarded(url, one, options), wanted))
+
+
+def follow(
+    url: str, options: Options, tell: Callable[[Pass], None], *, only: str | None = None, every: float = 5.0
+) -> None:
+    """Pass after pass over every queue until `options.stop`, `every` seconds after the former one of that queue ended.
+
+    Queues do not wait for each other, so one with a receiver that answers nobody slows no other. Destinations that are
+    made, changed or switched off meanwhile count from the next pass on.
+    """
+    rest: dict[str, float] = {}
+    working: dict[str, Future[Pass]] = {}
+    outbox = Outbox(url)
+    with closing(outbox), ThreadPoolExecutor(max_workers=MOST_QUEUES) as pool:
+        while not options.stop.is_set():
+            for key in [key for key, future in working.items() if future.done()]:
+                tell(working.pop(key).result())
+                rest[key] = stopwatch() + every
+            for one in [kept.read(outbox, only)] if only else kept.read_all(outbox):
+                if one.enabled and one.key not in working and rest.get(one.key, 0.0) <= stopwatch():
+                    working[one.key] = pool.submit(_guarded, url, one, options)
+            options.stop.wait(min(every, 0.5))
+    for future in working.values():
+        tell(future.result())
 
 
 def _guarded(url: str, destination: Destination, options: Options) -> Pass:
@@ -110,7 +141,7 @@ class _Queue:
         try:
             kept.refit(self._outbox, key, self._options.now())
             titles = self._titles()
-            while stopwatch() < until and self._failures < GIVE_UP_AFTER:
+            while self._goes_on(until):
                 rows = self._outbox.due(key, self._options.now(), BATCH)
                 if not rows:
                     break
@@ -129,7 +160,7 @@ class _Queue:
     ) -> None:
         renewed = stopwatch()
         for one in rows:
-            if stopwatch() > until or self._failures >= GIVE_UP_AFTER:
+            if not self._goes_on(until):
                 return
             if stopwatch() - renewed > 20:
                 if not self._outbox.lease(self._destination.key, self._owner, self._options.now()):
@@ -143,6 +174,9 @@ class _Queue:
             guard, now = self._options.guard, self._options.now()
             outcome = webhook.send(config, secret, message, body, guard=guard, now=now)
             self._settle([message], outcome)
+
+    def _goes_on(self, until: float) -> bool:
+        return stopwatch() < until and self._failures < GIVE_UP_AFTER and not self._options.stop.is_set()
 
     def _together(self, config: configs.Files | configs.Table, rows: list[Delivery]) -> None:
         messages = [message for one in rows if (message := self._ready(one)) is not None]

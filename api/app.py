@@ -17,6 +17,7 @@ from api.admin import endpoints as admin
 from api.analysis import Analyst
 from api.auditing import AuditTrail
 from api.cursors import Cursors
+from api.destinations import endpoints as destinations
 from api.evidence import endpoints as evidence
 from api.health import endpoints as health
 from api.identity import endpoints as identity
@@ -31,6 +32,7 @@ from api.shelf import AnswerShelf
 from api.standing import endpoints as standing
 from cdp import __version__
 from cdp.errors import CdpError
+from cdp.outbound import Guard as Outbound
 from cdp.settings import Settings
 from cdp.store import aio, open_store
 from cdp.store.base import Store
@@ -78,7 +80,18 @@ def create_app(
         lifespan=lifespan,
     )
     problems.install(app)
-    for feature in (profiles, segments, journeys, evidence, interventions, standing, identity, admin, health):
+    for feature in (
+        profiles,
+        segments,
+        destinations,
+        journeys,
+        evidence,
+        interventions,
+        standing,
+        identity,
+        admin,
+        health,
+    ):
         app.include_router(feature.router())
     docs.install(app)
     app.add_middleware(Guard, metrics=metrics)
@@ -110,6 +123,7 @@ async def _start(
     services = Services(
         store, reader, analyst, trail, cursors, metrics, normalise or _shipped_normaliser(),
         answers=AnswerShelf(), home=settings.home, clock=settings.clock, scratch=settings.tmp,
+        outbound=Outbound.listed(settings.outbound_allow),
     )  # fmt: skip
     for work in (trail.keep_flushing(), _keep_following(services)):
         stack.push_async_callback(_cancel, asyncio.create_task(work))

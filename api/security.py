@@ -99,6 +99,8 @@ _KEY = ApiKey()
 
 ProfilesReader = Annotated[Caller, Security(_KEY, scopes=["profiles:read"])]
 SegmentsReader = Annotated[Caller, Security(_KEY, scopes=["segments:read"])]
+DestinationsReader = Annotated[Caller, Security(_KEY, scopes=["destinations:read"])]
+DestinationsWriter = Annotated[Caller, Security(_KEY, scopes=["destinations:write"])]
 SegmentsWriter = Annotated[Caller, Security(_KEY, scopes=["segments:write"])]
 JourneysReader = Annotated[Caller, Security(_KEY, scopes=["journeys:read"])]
 JourneysWriter = Annotated[Caller, Security(_KEY, scopes=["journeys:write"])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from api.cursors import Cursors
 from api.metrics import Metrics
 from api.shelf import AnswerShelf
 from cdp.clock import Clock
+from cdp.outbound import Guard
 from cdp.store.aio import AsyncReader
 from cdp.store.base import Store
 
@@ -39,6 +40,8 @@ class Services:
     clock: Clock
     # For files without a name: what an answer is made of while it is sent.
     scratch: Path
+    # What calls to addresses that users name may reach.
+    outbound: Guard = field(default_factory=Guard)
 
 
 async def _services(request: Request) -> Services:

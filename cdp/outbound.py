@@ -71,6 +71,11 @@ class Guard:
                 hosts.add(entry)
         return cls(frozenset(hosts), tuple(networks))
 
+    @classmethod
+    def listed(cls, text: str) -> Guard:
+        """From the operator's list as one text, with commas between entries; raises as `of`."""
+        return cls.of(one for one in text.split(",") if one.strip())
+
     def names(self, host: str, address: Address) -> bool:
         """Whether the operator's list names the host or its address."""
         return host.lower() in self.hosts or any(address in network for network in self.networks)

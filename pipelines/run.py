@@ -18,7 +18,7 @@ from cdp.clock import stopwatch
 from cdp.engine.duckdb import open_engine
 from cdp.errors import DISK_FULL, CdpError, CheckFailed, InputError, ResourceError, tells_of_full_disk
 from cdp.settings import PROJECT_ROOT, Settings, apply_tool_environment
-from pipelines.activating import run_triggers
+from pipelines.activating import deliver_waiting, run_triggers
 from pipelines.context import Progress, StepReport, quiet, require_room, wait_until_free
 from pipelines.erasing.requests import finish_interrupted
 from pipelines.fingerprint import fingerprint, same_inputs
@@ -54,25 +54,40 @@ def run_pipeline(
     """
     started = stopwatch()
     with writer_lock(settings.writer_lock):
-        finish_interrupted(settings, progress)
-        _replay_erasures(settings, progress)
-        news = News.EVERYTHING if full_refresh else _news(settings, delivered, partial, progress)
-        if news is News.NOTHING:
-            if not renew_model:
-                run_triggers(settings)
-                return RunReport(changed=False, seconds=round(stopwatch() - started, 2))
-            news = News.DECISIONS
-        if delivered is not None:
-            # The whole job also judges how fresh the sources are.
-            news = News.EVERYTHING
-        options = {
-            "delivered": str(delivered or ""),
-            "deliver": delivered is not None,
-            "full_refresh": full_refresh,
-            "renew_model": renew_model,
-        }
-        steps = _execute(settings, news, options, progress)
-    return RunReport(changed=True, seconds=round(stopwatch() - started, 2), steps=steps)
+        steps = _run(settings, delivered, full_refresh, renew_model, partial=partial, progress=progress)
+    # Receivers may be slow: the next run does not have to wait for them.
+    told = deliver_waiting(settings, progress)
+    return RunReport(steps is not None, round(stopwatch() - started, 2), [*(steps or []), *told])
+
+
+def _run(
+    settings: Settings,
+    delivered: Path | None,
+    full_refresh: bool,
+    renew_model: bool,
+    *,
+    partial: bool,
+    progress: Progress,
+) -> list[StepReport] | None:
+    """The account of a run; None when nothing is new."""
+    finish_interrupted(settings, progress)
+    _replay_erasures(settings, progress)
+    news = News.EVERYTHING if full_refresh else _news(settings, delivered, partial, progress)
+    if news is News.NOTHING:
+        if not renew_model:
+            run_triggers(settings)
+            return None
+        news = News.DECISIONS
+    if delivered is not None:
+        # The whole job also judges how fresh the sources are.
+        news = News.EVERYTHING
+    options = {
+        "delivered": str(delivered or ""),
+        "deliver": delivered is not None,
+        "full_refresh": full_refresh,
+        "renew_model": renew_model,
+    }
+    return _execute(settings, news, options, progress)
 
 
 def _replay_erasures(settings: Settings, progress: Progress) -> None:

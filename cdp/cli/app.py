@@ -12,6 +12,7 @@ import typer
 from cdp import __version__
 from cdp.cli import (
     data,
+    deliveries,
     demo,
     destinations,
     evidence,
@@ -45,7 +46,7 @@ journeys.register(insights.journey)
 app.add_typer(insights.journey, name="journey")
 app.add_typer(segments.app, name="segment")
 app.add_typer(destinations.app, name="destination")
-destinations.register(app)
+deliveries.register(app)
 app.add_typer(triggers.app, name="triggers")
 app.add_typer(data.quarantine, name="quarantine")
 app.add_typer(privacy.app, name="privacy")

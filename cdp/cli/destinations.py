@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,6 @@ from cdp.errors import CheckFailed, InputError
 
 if TYPE_CHECKING:
     from activation.manage import Wanted
-    from activation.worker import Pass
     from cdp.settings import Settings
     from cdp.store.outbox import Outbox
 
@@ -41,7 +39,8 @@ IfVersion = typer.Option(None, "--if-version", min=1, help="Only when the destin
 
 
 @contextmanager
-def _outbox() -> Iterator[tuple[Settings, Outbox]]:
+def opened() -> Iterator[tuple[Settings, Outbox]]:
+    """The settings, and the outbox of a store that is up to date."""
     from cdp.store import open_store
     from cdp.store.outbox import Outbox
 
@@ -60,7 +59,7 @@ def list_command(as_json: bool = Json) -> None:
     from activation.manage import shown
     from cdp.store import destinations
 
-    with _outbox() as (_, outbox):
+    with opened() as (_, outbox):
         counts = destinations.counts(outbox)
         found = [(one, counts.get(one.key, {})) for one in destinations.read_all(outbox)]
     if as_json:
@@ -82,7 +81,7 @@ def show(key: str = Key, as_json: bool = Json) -> None:
     from activation.manage import shown
     from cdp.store import destinations
 
-    with _outbox() as (_, outbox):
+    with opened() as (_, outbox):
         facts = shown(destinations.read(outbox, key), destinations.counts(outbox).get(key, {}))
     if as_json:
         emit_json(facts)
@@ -147,7 +146,7 @@ def update(
     from activation.manage import Wanted
     from cdp.store import destinations
 
-    with _outbox() as (_, outbox):
+    with opened() as (_, outbox):
         now = destinations.read(outbox, key)
     given = _given(
         url=url, body=body, folder=folder, format=form, table=table_name, per_minute=per_minute, fields=_fields(fields)
@@ -165,7 +164,7 @@ def delete(key: str = Key, if_version: int | None = IfVersion, as_json: bool = J
     """Delete a destination with its queue and log; what it was told is not taken back."""
     from cdp.store import destinations
 
-    with _outbox() as (_, outbox):
+    with opened() as (_, outbox):
         destinations.delete(outbox, key, expected=if_version)
     _done({"key": key, "deleted": True}, f"Destination {key} is deleted.", as_json)
 
@@ -192,7 +191,7 @@ def resync(
     from cdp.clock import wall_now
     from cdp.store import destinations
 
-    with _outbox() as (_, outbox):
+    with opened() as (_, outbox):
         entered, exited = destinations.resync(outbox, key, wall_now(), everybody=everybody)
     facts = {"key": key, "entered": entered, "exited": exited}
     _done(facts, f"{entered:,} entries and {exited:,} exits are queued; `cdp deliver` sends them.", as_json)
@@ -207,7 +206,7 @@ def replay(
     """Let dead messages be tried again, under their own ids."""
     from cdp.store import destinations
 
-    with _outbox() as (_, outbox):
+    with opened() as (_, outbox):
         count = destinations.replay(outbox, key, messages)
     _done({"key": key, "replayed": count}, f"{count:,} messages wait again; `cdp deliver` sends them.", as_json)
 
@@ -228,7 +227,7 @@ def log(
 
     if state is not None and state not in STATES:
         raise InputError(f"There is no state {state[:40]!r}; there are: {', '.join(STATES)}.")
-    with _outbox() as (_, outbox):
+    with opened() as (_, outbox):
         if key is not None:
             destinations.read(outbox, key)
         found = destinations.log(
@@ -247,85 +246,30 @@ def log(
     )  # fmt: skip
 
 
-def register(root: typer.Typer) -> None:
-    """The command `cdp deliver`."""
-    root.command("deliver")(deliver_command)
-
-
-def deliver_command(
-    only: str | None = typer.Option(None, "--only", help="Only this destination."),
-    dry_run: bool = typer.Option(False, "--dry-run", help="Send nothing; say what would be sent, values masked."),
-    follow: bool = typer.Option(False, "--follow", help="Go on until interrupted."),
-    every: float = typer.Option(5.0, "--every", min=0.2, max=3600, help="Seconds between passes with --follow."),
-    as_json: bool = Json,
-) -> None:
-    """Tell destinations what has changed in their segments. Exit code 1 when a queue could not be worked."""
-    from activation.manage import rehearse
-    from activation.worker import Options, deliver
+@app.command("test")
+def test(key: str = Key, as_json: bool = Json) -> None:
+    """Send a message about nobody, signed as all are. Exit code 1 when the receiver does not take it."""
+    from activation.probe import probe
     from cdp.clock import wall_now
     from cdp.outbound import Guard
     from cdp.store import destinations
 
-    with _outbox() as (settings, outbox):
-        if dry_run:
-            keys = [only] if only else [one.key for one in destinations.read_all(outbox)]
-            rehearsed = [rehearse(outbox, key, wall_now()) for key in keys]
-    if dry_run:
-        _tell_rehearsal(rehearsed, as_json)
-        return
-    guard = Guard.of(one for one in settings.outbound_allow.split(",") if one.strip())
-    while True:
-        done = deliver(settings.database_url, Options(guard=guard), only=only)
-        if not follow or any(one.delivered or one.retried or one.dead for one in done):
-            _tell_passes(done, as_json)
-        if not follow:
-            break
-        time.sleep(every)
-    if problems := [one for one in done if one.problem]:
-        raise CheckFailed(f"Destination {problems[0].destination}: {problems[0].problem}")
-
-
-def _tell_passes(done: list[Pass], as_json: bool) -> None:
+    with opened() as (settings, outbox):
+        outcome = probe(destinations.read(outbox, key), guard=Guard.listed(settings.outbound_allow), now=wall_now())
+    taken = outcome.result == "taken"
     if as_json:
-        emit_json([vars(one) for one in done])
-        return
-    if not done:
-        say("No destination is switched on; `cdp destination create` makes one.")
-        return
-    table(
-        ("destination", "delivered", "withheld", "superseded", "later", "dead", ""),
-        [
-            (one.destination, one.delivered, one.withheld, one.superseded, one.retried, one.dead, _why(one))
-            for one in done
-        ],
-    )
-
-
-def _why(one: Pass) -> str:
-    if one.busy:
-        return "another worker is at it"
-    return one.problem or ", ".join(f"{code} × {count}" for code, count in sorted(one.codes.items()))
-
-
-def _tell_rehearsal(found: list[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        emit_json(found)
-        return
-    for one in found:
-        would = ", ".join(f"{count:,} {told}" for told, count in sorted(one["would"].items()))
-        say(f"{one['destination']}: {would or 'nothing waits'}")
-        for name, count in one["empty_fields"].items():
-            if count:
-                say(f"  {name} is empty for {count:,} people")
-        for row in one["sample"]:
-            say("  " + ", ".join(f"{name}={value}" for name, value in row.items() if value not in (None, "")))
+        emit_json({"key": key, "taken": taken, "code": outcome.code})
+    elif taken:
+        say(f"Destination {key} took the message.")
+    if not taken:
+        raise CheckFailed(f"Destination {key} did not take the message: {outcome.code}.")
 
 
 def _save(wanted: Wanted, *, expected: int | None, as_json: bool, backfill: bool = True) -> None:
     from activation import manage
     from cdp.clock import wall_now
 
-    with _outbox() as (_, outbox):
+    with opened() as (_, outbox):
         saved, made = manage.save(
             outbox, wanted, by="command line", at=wall_now(), expected=expected, backfill=backfill
         )  # fmt: skip
@@ -341,7 +285,7 @@ def _switch(key: str, as_json: bool, *, enabled: bool) -> None:
     from activation import manage
     from cdp.clock import wall_now
 
-    with _outbox() as (_, outbox):
+    with opened() as (_, outbox):
         manage.switched(outbox, key, enabled=enabled, by="command line", at=wall_now())
     _done({"key": key, "enabled": enabled}, f"Destination {key} is {'on' if enabled else 'off'}.", as_json)
 

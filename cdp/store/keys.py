@@ -20,6 +20,8 @@ SCOPES: dict[str, str] = {
     "pii:read": "see personal data unmasked",
     "segments:read": "list segments, their members and changes, preview and export them",
     "segments:write": "create, change and delete segments",
+    "destinations:read": "list destinations and what they were told of whom",
+    "destinations:write": "create, change and delete destinations, replay and resync them",
     "journeys:read": "read journey maps, and ask about journeys",
     "journeys:write": "fill in what interventions take, and how far they are",
     "identity:read": "see the review queue, decisions and explanations, with personal data masked",
