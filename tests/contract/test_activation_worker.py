@@ -79,7 +79,7 @@ def test_the_command_goes_on_until_it_is_stopped(shop: Shop, receiver: Receiver,
     wait_for(receiver, 2)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 0 and "crm: 1 delivered" in said
+    assert process.returncode == 0 and "delivered, 0 later, 0 dead" in said
     assert heard(receiver) == [("entered", 1), ("entered", 2)]
 
 
