@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from activation import manage
 from cdp.settings import load_settings
 from cdp.store import keys, open_store
 from cdp.store.base import IdentifierRow, ProfileDocument, Publication, Redirect
+from cdp.store.outbox import Outbox
 from tests.support.publications import NOW, profile_id, segment
 from tests.support.server import Server, free_port, running, start
 from tests.unit.api.conftest import CANARIES, DOCUMENT, publish_world
@@ -24,6 +27,7 @@ from tests.unit.api.conftest import CANARIES, DOCUMENT, publish_world
 # The examples in the description, so that generated requests find somebody.
 EXAMPLE = "0b6f1c1e-6f0a-4b8e-9a51-6f2a1f0c7d11"
 SEGMENT = "cart-abandoners"
+DESTINATION = "crm"
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +55,10 @@ def key(home: Path) -> str:
             segments=[segment(SEGMENT, size=1)],
             memberships=[(SEGMENT, EXAMPLE, True)],
         )
+        with closing(Outbox(found.database_url)) as outbox:
+            config = {"kind": "webhook", "url": "https://127.0.0.1/refused", "fields": {"mail": "traits.email"}}
+            wanted = manage.Wanted(DESTINATION, "CRM", config, [SEGMENT])
+            manage.save(outbox, wanted, by="test", at=NOW, expected=None)
         return keys.create(store, "all", list(keys.SCOPES))
 
 
@@ -200,6 +208,16 @@ OPERATIONS = [
     "GET /health/live",
     "GET /health/ready",
     "GET /metrics",
+    "GET /v1/destinations",
+    "POST /v1/destinations",
+    "GET /v1/destinations/{key}",
+    "PUT /v1/destinations/{key}",
+    "DELETE /v1/destinations/{key}",
+    "POST /v1/destinations/{key}/test",
+    "POST /v1/destinations/{key}/resync",
+    "POST /v1/destinations/{key}/replay",
+    "GET /v1/destinations/{key}/rehearsal",
+    "GET /v1/deliveries",
 ]
 # Drawn from a snapshot with all marts; their answers are checked in the tests of the map and of where people stand.
 UNDRIVEN = [
@@ -237,8 +255,9 @@ def test_it_does_what_it_says(label: str, described: dict[str, Any], key: str) -
 
     check()
     # A shipped segment is neither changed nor deleted; the one of this home has no definition to export by.
-    refused = label.startswith(("PUT", "DELETE")) or label.endswith("/export")
-    known = () if refused else (("profile_id", EXAMPLE), ("key", SEGMENT))
+    refused = label.startswith(("PUT", "DELETE", "POST /v1/destinations")) or label.endswith("/export")
+    place = DESTINATION if "/destinations/" in label else SEGMENT
+    known = () if refused else (("profile_id", EXAMPLE), ("key", place))
     for field, value in known:
         if f"{{{field}}}" in label:
             case = operation.Case(path_parameters={field: value})
