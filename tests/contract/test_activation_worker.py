@@ -58,6 +58,7 @@ def test_going_on_a_dead_destination_slows_no_other(shop: Shop, receiver: Receiv
             assert not [one for one in told if one.destination == "dead"], "its first pass is still waiting"
         finally:
             options.stop.set()
+            dead.over.set()
             worker.join(60)
     assert not worker.is_alive()
     assert heard(receiver) == [("entered", 1), ("entered", 2), ("exited", 1)]

@@ -34,6 +34,8 @@ class Receiver:
     behaviours: list[str] = field(default_factory=list)
     always: str = "ok"
     lock: threading.Lock = field(default_factory=threading.Lock)
+    # Ends every silence: whoever waits gets no answer.
+    over: threading.Event = field(default_factory=threading.Event)
 
     def ids(self) -> list[str]:
         """Message ids in the order of requests."""
@@ -58,7 +60,7 @@ def receiving() -> Iterator[Receiver]:
             with state.lock:
                 state.received.append(Received({k.lower(): v for k, v in self.headers.items()}, body))
             with suppress(OSError):
-                _behave(self, state.next())
+                _behave(self, state)
 
         def log_message(self, format: str, *arguments: Any) -> None:
             """Nothing: the test looks at what was received."""
@@ -71,13 +73,18 @@ def receiving() -> Iterator[Receiver]:
     try:
         yield state
     finally:
+        state.over.set()
         server.shutdown()
         server.server_close()
 
 
-def _behave(handler: BaseHTTPRequestHandler, what: str) -> None:
-    name, _, value = what.partition(":")
-    _BEHAVIOURS[name](handler, value)
+def _behave(handler: BaseHTTPRequestHandler, state: Receiver) -> None:
+    name, _, value = state.next().partition(":")
+    if name == "silence":
+        state.over.wait(float(value))
+        handler.close_connection = True
+    else:
+        _BEHAVIOURS[name](handler, value)
 
 
 def _answer(handler: BaseHTTPRequestHandler, status: int, headers: dict[str, str] | None = None) -> None:
@@ -119,7 +126,6 @@ _BEHAVIOURS: dict[str, Callable[[BaseHTTPRequestHandler, str], object]] = {
     "reset": lambda handler, _: handler.connection.close(),
     "half": lambda handler, _: _broken(handler, b"HTTP/1.1 20"),
     "nonsense": lambda handler, _: _broken(handler, b"this is no HTTP at all\r\n\r\n"),
-    "silence": lambda _, value: time.sleep(float(value)),
     "drip": lambda handler, value: _drip(handler, float(value)),
     "huge": lambda handler, value: _huge(handler, int(value)),
 }
