@@ -52,6 +52,14 @@ class Settings(BaseSettings):
     privacy_dir: Path | None = Field(
         None, description="Keys, journal and receipts of erasures; keep it out of backups of the home."
     )
+    privacy_rules: Literal["gdpr", "ccpa", "pipl"] = Field("gdpr", description="Whose deadlines requests have.")
+    privacy_zone: str = Field("UTC", description="Time zone in which the days of a deadline begin and end.")
+    privacy_holidays: Path | None = Field(
+        None, description="Text file with a holiday a line; deadlines do not end on one where the rules say so."
+    )
+    privacy_four_eyes: bool = Field(
+        False, description="Whether an erasure is approved by somebody else than who asked for it."
+    )
     survivorship: Path | None = Field(None, description="YAML with the rules of golden records; default: shipped.")
     outbound_allow: str = Field(
         "", description="Hosts and networks that webhooks may call though they are private, with commas between."

@@ -20,7 +20,7 @@ from cdp.errors import DISK_FULL, CdpError, CheckFailed, InputError, ResourceErr
 from cdp.settings import PROJECT_ROOT, Settings, apply_tool_environment
 from pipelines.activating import deliver_waiting, run_triggers
 from pipelines.context import Progress, StepReport, quiet, require_room, wait_until_free
-from pipelines.erasing.requests import finish_interrupted
+from pipelines.erasing.requests import run_all
 from pipelines.fingerprint import fingerprint, same_inputs
 from pipelines.lock import writer_lock
 
@@ -70,7 +70,7 @@ def _run(
     progress: Progress,
 ) -> list[StepReport] | None:
     """The account of a run; None when nothing is new."""
-    finish_interrupted(settings, progress)
+    run_all(settings, progress=progress)
     _replay_erasures(settings, progress)
     news = News.EVERYTHING if full_refresh else _news(settings, delivered, partial, progress)
     if news is News.NOTHING:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cdp.clock import stopwatch
+from cdp.clock import stopwatch, wall_now
 from cdp.engine.duckdb import open_engine
 from cdp.errors import BusyError, InputError, NotFoundError
 from cdp.settings import Settings
@@ -23,11 +23,12 @@ PATIENCE_SECONDS = 3.0
 
 
 def read_status(settings: Settings) -> dict[str, Any]:
-    """Profiles, source records, the cumulative row ledger per entity, people per stage, the last publication.
+    """Profiles, source records, the cumulative row ledger per entity, people per stage, requests, the last publication.
 
     `running` tells whether some process writes; while it has the warehouse, the ledger and the stage rules are None.
     """
     from cdp.store import open_store
+    from privacy.register import Register
 
     running = is_held(settings.writer_lock)
     taken_in = _taken_in(settings)
@@ -42,6 +43,7 @@ def read_status(settings: Settings) -> dict[str, Any]:
         "stages": {name.removeprefix("stage."): n for name, n in counts.items() if name.startswith("stage.")},
         "stage_rules": taken_in[1] if taken_in else None,
         "running": running or taken_in is None,
+        "requests": Register(settings.privacy).standings(wall_now()),
         "last_run": {
             "run_id": current.run_id,
             "as_of": current.as_of,

@@ -66,6 +66,12 @@ def status(as_json: bool = Json) -> None:
         table(("source", *counted), [(name, *counts.values()) for name, counts in facts["raw"].items()])
     say()
     table(("stage", "people"), list(facts["stages"].items()))
+    if any(facts["requests"].values()):
+        counted = facts["requests"]
+        say(
+            f"\nSubject requests: {sum(counted.values())} open, of which {counted['due_soon']} due soon and "
+            f"{counted['overdue']} overdue; `cdp privacy list --open` shows them."
+        )
     last = facts["last_run"]
     if last:
         say(f"\nLast publication {last['run_id']}, as of {last['as_of']}, served from {last['snapshot_file']}.")

@@ -8,12 +8,15 @@ from typing import Any
 
 import typer
 
+from cdp.cli import privacy_requests
 from cdp.cli.data import Json
 from cdp.cli.output import emit_json, note, say, table
+from cdp.cli.privacy_requests import operator
 from cdp.cli.state import load_settings
 from cdp.errors import CheckFailed, InputError
 
 app = typer.Typer(help="Personal data: where it is, and what becomes of it.", no_args_is_help=True)
+privacy_requests.register(app)
 
 
 class InventoryFormat(StrEnum):
@@ -57,7 +60,20 @@ def inventory(
 class RequestType(StrEnum):
     """What a person may ask for."""
 
+    ACCESS = "access"
+    PORTABILITY = "portability"
     ERASURE = "erasure"
+    RECTIFICATION = "rectification"
+    RESTRICTION = "restriction"
+    OBJECTION = "objection"
+
+
+class Rules(StrEnum):
+    """Laws with deadlines."""
+
+    GDPR = "gdpr"
+    CCPA = "ccpa"
+    PIPL = "pipl"
 
 
 @app.command("request")
@@ -68,13 +84,22 @@ def request(  # noqa: PLR0917  # options of a command are named by its caller
     yes: bool = typer.Option(False, "--yes", help="Approve and carry out now, and wait until it is verified."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Show the scope and change nothing."),
     allow_many: bool = typer.Option(False, "--allow-many", help="Let a request erase a large share of all profiles."),
+    rules: Rules | None = typer.Option(None, "--rules", help="The law whose deadline it has; default: the setting."),
     as_json: bool = Json,
 ) -> None:
-    """Ask for an erasure: the people's certain records go everywhere, doubtful ones are listed and left."""
+    """Keep a request; of an erasure the certain records go everywhere, doubtful ones are listed and left."""
     from pipelines.erasing import requests
+    from privacy.requests.words import Kind
 
     subjects = _people(people) if people is not None else [identifiers]
     settings = load_settings()
+    if yes and request_type is not RequestType.ERASURE:
+        raise InputError(f"--yes carries out erasures; a request for {request_type} is answered by a person.")
+    if yes and settings.privacy_four_eyes:
+        raise InputError(
+            "--yes cannot be used while CDP_PRIVACY_FOUR_EYES is set: leave it out, and let somebody else run "
+            "`cdp privacy approve REQUEST`, then `cdp privacy run`."
+        )
     if dry_run:
         found = requests.scope(settings, subjects)
         if as_json:
@@ -83,7 +108,9 @@ def request(  # noqa: PLR0917  # options of a command are named by its caller
         table(("table", "rows"), list(found["rows"].items()))
         _doubts(found["doubtful"])
         return
-    made, closures = requests.submit(settings, subjects, allow_many=allow_many, progress=note)
+    made, closures = requests.submit(
+        settings, subjects, kind=Kind(request_type), rules=rules, actor=operator(), allow_many=allow_many, progress=note
+    )
     doubtful = [vars(doubt) for closure in closures for doubt in closure.doubtful]
     signed = requests.execute(settings, made.request, progress=note) if yes else None
     status = signed["receipt"]["status"] if signed else made.status
@@ -96,8 +123,12 @@ def request(  # noqa: PLR0917  # options of a command are named by its caller
     if signed:
         _told(signed)
         say(requests.ANSWER)
-    else:
+    elif request_type is not RequestType.ERASURE:
+        say("A person answers it; note it with `cdp privacy complete`.")
+    elif made.status == "approved":
         say("Carry it out with `cdp privacy run`.")
+    else:
+        say("Somebody else approves it with `cdp privacy approve`, then `cdp privacy run` carries it out.")
 
 
 @app.command("run")
@@ -127,21 +158,6 @@ def replay(as_json: bool = Json) -> None:
         say("Nothing waits: this home has been through every erasure.")
     else:
         _told(signed)
-
-
-@app.command("list")
-def list_requests(as_json: bool = Json) -> None:
-    """All requests with their status."""
-    from pipelines.erasing import requests
-
-    found = requests.read_all(load_settings())
-    if as_json:
-        emit_json(found)
-        return
-    table(
-        ("request", "status", "requested", "people", "doubtful"),
-        [(one.request, one.status, one.requested_at[:19], one.subjects, one.doubtful) for one in found],
-    )
 
 
 @app.command("verify")

@@ -1,96 +1,82 @@
-"""Erasure requests on a state home: made, shown, carried out, verified, lifted.
+"""Requests on a state home: made, shown, carried out, reminded of.
 
-A request is a small file without personal data; whom it means is in the encrypted plan until it is done. Nothing here
-says whether a person exists to someone who may not know: the answer to a request is the same sentence either way.
+The register keeps a request without personal data; whom it means is in the encrypted plan until it is done. Nothing
+here says whether a person exists to someone who may not know: the answer to a request is the same sentence either way.
+Only erasures are carried out here; the other kinds are answered by people, who note it in the register.
 """
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from cdp.clock import wall_now
-from cdp.engine.duckdb import open_engine
-from cdp.errors import ConflictError, InputError, NotFoundError
+from cdp.errors import ConflictError, NotFoundError
 from cdp.settings import Settings
-from identity.config import PIPELINE
-from identity.normalise.email import normalise_email
-from identity.normalise.lookup import lookup_value
+from cdp.store import open_store
+from cdp.store.base import AuditEntry, Store
 from pipelines.context import Progress, quiet
+from pipelines.erasing import freezing
+from pipelines.erasing.freezing import Stopped, parse, parse_all
 from pipelines.lock import writer_lock
-from privacy.closure import PROFILE, Closure, Named, find
+from privacy import policy, receipts
+from privacy.closure import PROFILE, Closure, Named
+from privacy.register import Asked, Register
+from privacy.requests import request as acts
+from privacy.requests.request import Request
+from privacy.requests.words import Kind, State, Verification
 from privacy.work import Work
 
-FOLDER = "requests"
+__all__ = ["ANSWER", "Request", "execute", "parse", "read", "read_all", "run_all", "scope", "submit"]
+
 ANSWER = "If we held data about this person, it has been erased, apart from what this receipt names as kept."
-# A person has a handful of records; more is a cluster that went wrong, or a value that is no person's.
-MOST_RECORDS = 50
-# Above this share of all profiles a batch is more likely a mistake than a wish.
-MOST_SHARE = 0.05
-FEW = 50
-
-
-@dataclass(frozen=True)
-class Request:
-    """A request as it is kept: no personal data."""
-
-    request: str
-    kind: str
-    status: str
-    requested_at: str
-    subjects: int
-    doubtful: int
-
-
-def parse(text: str) -> Named:
-    """An identifier `type:value`. InputError for an unknown type or a value that cannot be one, never repeating it."""
-    kind, separator, value = text.partition(":")
-    if not separator or not value.strip():
-        raise InputError("An identifier is TYPE:VALUE, for example email:someone@example.org.")
-    if kind == PROFILE:
-        return Named(PROFILE, value.strip())
-    mailbox = None
-    if kind == "email":
-        found = normalise_email(value)
-        mailbox = found.base if found.kind in ("personal", "disposable") else None
-    return Named(kind, lookup_value(kind, value), mailbox)
+PIPELINE = "pipeline"
+COMMAND_LINE = "command line"
 
 
 def submit(
-    settings: Settings, subjects: Sequence[Sequence[str]], *, allow_many: bool = False, progress: Progress = quiet
+    settings: Settings,
+    subjects: Sequence[Sequence[str]],
+    *,
+    kind: Kind = Kind.ERASURE,
+    rules: str | None = None,
+    actor: str = COMMAND_LINE,
+    allow_many: bool = False,
+    progress: Progress = quiet,
 ) -> tuple[Request, list[Closure]]:
-    """Freeze whom the identifiers mean and keep the request, approved.
+    """Keep a request, verified by the operator and approved unless that takes four eyes, and freeze whom it means.
 
-    Raises InputError for identifiers that cannot be, ConflictError when they lead to two people, when the request would
-    match too much, and when another process writes.
+    An open request that asks the same is answered instead of a new one. Raises InputError for identifiers that cannot
+    be, ConflictError when they lead to two people, when the request would match too much, and when another process
+    writes; nothing is kept then.
     """
-    named = [[parse(text) for text in identifiers] for identifiers in subjects]
-    if not named or not all(named):
-        raise InputError("A request names at least one identifier per person.")
+    named = parse_all(subjects)
+    rule = policy.load(settings)
+    register = Register(settings.privacy)
     with writer_lock(settings.writer_lock):
         progress("finding whom the request means …")
-        closures = _closures(settings, named)
-        _guard(settings, closures, allow_many=allow_many)
-        request = Request(
-            request=f"er-{wall_now():%Y%m%d}-{secrets.token_hex(6)}",
-            kind="erasure",
-            status="approved",
-            requested_at=wall_now().isoformat(),
-            subjects=len(closures),
-            doubtful=sum(len(closure.doubtful) for closure in closures),
-        )
-        content = {
-            "requested_at": request.requested_at,
-            "closures": [closure.to_json() for closure in closures],
-            "done": {},
-        }
-        _keep(settings, request)
-        Work.begin(settings.privacy, request.request, content)
-    return request, closures
+        closures = freezing.closures_of(settings, named)
+        stopped = freezing.obstacle(settings, closures, allow_many=allow_many)
+        if stopped:
+            raise Stopped(stopped)
+        now = wall_now()
+        with open_store(settings.database_url) as store:
+            asked = Asked(kind, subjects, [[_normal(store, one) for one in person] for person in named], rules)
+            made, is_new = register.receive(asked, actor=actor, now=now, policy=rule)
+            if made.state is State.RECEIVED:
+                made = register.change(
+                    made.request, partial(acts.verify, how=Verification.OPERATOR, actor=actor, now=now)
+                )
+            if Work.resume(settings.privacy, made.request).content.get("closures") is None:
+                made = freezing.keep(register, settings, made.request, closures)
+            if made.state is State.VERIFIED and not (rule.four_eyes and kind is Kind.ERASURE):
+                approve = partial(acts.approve, actor=actor, now=now, four_eyes=rule.four_eyes, allow_many=allow_many)
+                made = register.change(made.request, approve)
+            audit(store, actor, "received" if is_new else "repeated", made, kind=made.kind, people=made.subjects)
+        closures = freezing.frozen(register, settings, made.request)
+    return made, closures
 
 
 def scope(settings: Settings, subjects: Sequence[Sequence[str]]) -> dict[str, Any]:
@@ -99,10 +85,12 @@ def scope(settings: Settings, subjects: Sequence[Sequence[str]]) -> dict[str, An
     from privacy.erasure import database
     from privacy.inventory.load import load
 
-    named = [[parse(text) for text in identifiers] for identifiers in subjects]
+    named = parse_all(subjects)
     with writer_lock(settings.writer_lock):
-        closures = _closures(settings, named)
-        _guard(settings, closures, allow_many=True)
+        closures = freezing.closures_of(settings, named)
+        stopped = freezing.obstacle(settings, closures, allow_many=True)
+        if stopped:
+            raise Stopped(stopped)
         rows: dict[str, int] = {}
         if settings.warehouse.exists():
             with database.opened(settings.warehouse, {"threads": settings.threads}) as connection:
@@ -117,105 +105,114 @@ def scope(settings: Settings, subjects: Sequence[Sequence[str]]) -> dict[str, An
 
 
 def execute(settings: Settings, request: str, *, progress: Progress = quiet) -> dict[str, Any]:
-    """Carry a request out, or go on where it was interrupted; returns the signed receipt."""
-    from privacy import receipts
+    """Carry a request out, or go on where it was interrupted; returns the signed receipt.
 
+    ConflictError for a request that is not approved or not an erasure, and when it turns out whom it means and that
+    stops it (it is refused then).
+    """
     known = read(settings, request)
     with writer_lock(settings.writer_lock):
-        if known.status not in ("completed", "partial"):
-            signed = _carry_out(settings, known, progress)
-        else:
-            signed = receipts.read(settings.privacy, request)
-    return signed
+        if known.state in (State.COMPLETED, State.PARTIAL):
+            return receipts.read(settings.privacy, request)
+        return _carry_out(settings, known, progress)
 
 
 def run_all(settings: Settings, *, progress: Progress = quiet) -> list[dict[str, Any]]:
-    """Carry out everything that is approved or half done, oldest first."""
-    waiting = [one.request for one in read_all(settings) if one.status in ("approved", "executing")]
-    return [execute(settings, request, progress=progress) for request in waiting]
+    """Carry out every erasure that is approved or half done, oldest first, freeze whom verified ones mean, remind."""
+    register = Register(settings.privacy)
+    register.sweep()
+    remind(settings, register, progress)
+    return _carry_out_waiting(settings, register, progress)
 
 
-def finish_interrupted(settings: Settings, progress: Progress = quiet) -> None:
-    """Finish erasures that a kill left half done, before anything else is written; the caller holds the lock."""
-    for request in read_all(settings):
-        if request.status == "executing":
-            progress(f"finishing the interrupted erasure {request.request} …")
-            _carry_out(settings, request, progress)
+def _carry_out_waiting(settings: Settings, register: Register, progress: Progress) -> list[dict[str, Any]]:
+    """What `run_all` returns. One that is stopped by whom it means is refused, and the others go on."""
+    signed = []
+    for one in register.open_ones():
+        if one.kind != Kind.ERASURE or one.state is State.RECEIVED:
+            continue
+        try:
+            with writer_lock(settings.writer_lock):
+                if one.state is State.VERIFIED:
+                    # For whoever approves: the people it means are looked up now and do not change any more.
+                    freezing.frozen(register, settings, one.request)
+                    continue
+                if one.state is State.EXECUTING:
+                    progress(f"finishing the interrupted erasure {one.request} …")
+                signed.append(_carry_out(settings, one, progress))
+        except Stopped as error:
+            progress(f"Request {one.request}: {error.message}")
+        except NotFoundError:
+            # Cancelled since it was read.
+            continue
+    return signed
+
+
+def remind(settings: Settings, register: Register, progress: Progress = quiet) -> list[tuple[str, str]]:
+    """Say once what is due soon or overdue: request and code, also kept in its history and the audit log."""
+    now = wall_now()
+    found = [(one.request, code) for one in register.open_ones() for code in acts.reminders(one, now)]
+    if found:
+        days = policy.load(settings).days
+        with open_store(settings.database_url) as store:
+            for name, code in found:
+                one = register.change(name, partial(acts.remind, code=code, actor=PIPELINE, now=now))
+                audit(store, PIPELINE, "reminded", one, code=code)
+                progress(f"Request {name} ({one.kind}, {one.status}) is due on {acts.last_day(one, days)}: {code}.")
+    return found
 
 
 def read(settings: Settings, request: str) -> Request:
     """A request by its id. NotFoundError when there is none."""
-    path = _path(settings, request)
-    if not path.exists():
-        raise NotFoundError(f"There is no request {request[:60]}; `cdp privacy list` shows them.")
-    return Request(**json.loads(path.read_text(encoding="utf-8")))
+    return Register(settings.privacy).read(request)
 
 
 def read_all(settings: Settings) -> list[Request]:
     """All requests, oldest first."""
-    folder = settings.privacy / FOLDER
-    found = [Request(**json.loads(path.read_text(encoding="utf-8"))) for path in folder.glob("*.json")]
-    return sorted(found, key=lambda one: (one.requested_at, one.request))
+    return Register(settings.privacy).all()
+
+
+def audit(store: Store, actor: str, action: str, request: Request, **detail: Any) -> None:
+    """Keep what was done to a request in the audit log."""
+    name = f"privacy.request.{action}"
+    store.append_audit([AuditEntry(secrets.token_hex(16), wall_now(), actor, name, request.request, detail)])
 
 
 def _carry_out(settings: Settings, request: Request, progress: Progress) -> dict[str, Any]:
     from pipelines.erasing.execution import Execution
-    from privacy import receipts
 
-    _keep(settings, Request(**{**asdict(request), "status": "executing"}))
+    if request.kind != Kind.ERASURE:
+        raise ConflictError(f"Request {request.request} asks for {request.kind}: a person answers it.")
+    register = Register(settings.privacy)
+    register.change(request.request, partial(acts.begin, actor=PIPELINE, now=wall_now()))
     try:
         work = Work.resume(settings.privacy, request.request)
     except NotFoundError:
         # Killed between the receipt and the last note: the plan is gone because all was done.
         signed = receipts.read(settings.privacy, request.request)
     else:
+        try:
+            freezing.frozen(register, settings, request.request)
+        except Stopped as error:
+            refused = register.change(
+                request.request, partial(acts.give_up, why=error.code, actor=PIPELINE, now=wall_now())
+            )
+            with open_store(settings.database_url) as store:
+                audit(store, PIPELINE, "refused", refused, reason=str(error.code))
+            raise
+        work = Work.resume(settings.privacy, request.request)
         signed = Execution(settings, work, progress).run()
-    _keep(settings, Request(**{**asdict(request), "status": signed["receipt"]["status"]}))
+    is_partial = signed["receipt"]["status"] == "partial"
+    register.change(request.request, partial(acts.complete, actor=PIPELINE, now=wall_now(), partial=is_partial))
     return signed
 
 
-def _closures(settings: Settings, named: Sequence[Sequence[Named]]) -> list[Closure]:
-    if not settings.warehouse.exists():
-        return [Closure(tuple(one), mailboxes=[n.mailbox for n in one if n.mailbox]) for one in named]
-    with open_engine(settings).reader() as connection:
-        return find(connection, named, join_weight=PIPELINE.join_weight)
-
-
-def _guard(settings: Settings, closures: Sequence[Closure], *, allow_many: bool) -> None:
-    ambiguous = [number for number, closure in enumerate(closures, start=1) if closure.is_ambiguous]
-    if ambiguous:
-        raise ConflictError(
-            f"The identifiers of person {ambiguous[0]} lead to {len(closures[ambiguous[0] - 1].profiles)} different"
-            " people; name one person only, by an identifier that is theirs alone."
-        )
-    for number, closure in enumerate(closures, start=1):
-        if len(closure.records) > MOST_RECORDS:
-            raise ConflictError(
-                f"Person {number} has {len(closure.records)} records, more than the {MOST_RECORDS} a person can have;"
-                " look at the profile first (`cdp identity explain`)."
-            )
-    if allow_many or not settings.warehouse.exists():
-        return
-    touched = {profile for closure in closures for profile in closure.profiles}
-    profiles = next(
-        open_engine(settings).rows(
-            "select count(*) from duckdb_tables() where schema_name = 'identity' and table_name = 'golden'"
-        )
-    )[0]
-    if profiles:
-        profiles = next(open_engine(settings).rows("select count(*) from identity.golden"))[0]
-    if len(touched) > max(FEW, MOST_SHARE * profiles):
-        raise ConflictError(
-            f"The request would erase {len(touched):,} of {profiles:,} profiles; repeat it with --allow-many if that is"
-            " meant."
-        )
-
-
-def _keep(settings: Settings, request: Request) -> None:
-    from pipelines.ingest.files import write_whole
-
-    write_whole(_path(settings, request.request), json.dumps(asdict(request), indent=1).encode())
-
-
-def _path(settings: Settings, request: str) -> Path:
-    return settings.privacy / FOLDER / f"{Path(request).name}.json"
+def _normal(store: Store, named: Named) -> tuple[str, str]:
+    """What a repeated request is recognised by; a profile that was merged is the one it lives on as."""
+    if named.kind != PROFILE:
+        return named.kind, named.value
+    seen, value = {named.value}, named.value
+    while (known := store.get_profile(value)) and known.merged_into and known.merged_into not in seen:
+        value = known.merged_into
+        seen.add(value)
+    return PROFILE, value

@@ -16,6 +16,7 @@ from privacy.requests.deadlines import Calendar, Deadlines, deadlines, rule_set
 from privacy.requests.words import Delay, Kind, Refusal, State, Verification
 
 Standing = Literal["open", "due_soon", "overdue", "closed"]
+OPEN_STANDINGS: tuple[Standing, ...] = ("open", "due_soon", "overdue")
 
 # From which states an action leads where.
 _FROM: dict[str, tuple[frozenset[State], State]] = {
@@ -24,6 +25,7 @@ _FROM: dict[str, tuple[frozenset[State], State]] = {
     "begin": (frozenset({State.APPROVED, State.EXECUTING}), State.EXECUTING),
     "complete": (frozenset({State.EXECUTING}), State.COMPLETED),
     "refuse": (frozenset({State.RECEIVED, State.VERIFIED, State.APPROVED}), State.REFUSED),
+    "give_up": (frozenset({State.EXECUTING}), State.REFUSED),
     "cancel": (frozenset({State.RECEIVED, State.VERIFIED, State.APPROVED}), State.CANCELLED),
 }
 _NEXT = {
@@ -147,9 +149,24 @@ def complete(request: Request, *, actor: str, now: datetime, partial: bool = Fal
     return replace(done, status=str(State.PARTIAL)) if partial else done
 
 
+def answer(request: Request, *, actor: str, now: datetime) -> Request:
+    """A person answered it. ConflictError for an erasure, whose end only its receipt can tell."""
+    if request.kind == Kind.ERASURE:
+        raise ConflictError(f"Request {request.request} is an erasure: `cdp privacy run` carries it out and proves it.")
+    if request.state is State.COMPLETED:
+        return request
+    return complete(begin(request, actor=actor, now=now), actor=actor, now=now)
+
+
 def refuse(request: Request, why: Refusal, *, actor: str, now: datetime) -> Request:
     """Nothing is done, for a reason that the person is told."""
     refused = _to(request, "refuse", actor, now, str(why))
+    return replace(refused, reason=request.reason or str(why))
+
+
+def give_up(request: Request, why: Refusal, *, actor: str, now: datetime) -> Request:
+    """Refuse what was begun, before anything was done: whom it means shows only then."""
+    refused = _to(request, "give_up", actor, now, str(why))
     return replace(refused, reason=request.reason or str(why))
 
 

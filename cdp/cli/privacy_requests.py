@@ -1,0 +1,190 @@
+"""Commands on subject requests that are under way: what is due, and who does what with them."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Callable
+from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from cdp.cli.data import Json
+from cdp.cli.output import emit_json, say, table
+from cdp.cli.state import load_settings
+
+if TYPE_CHECKING:
+    from cdp.settings import Settings
+    from privacy.requests.request import Request
+
+Name = typer.Argument(..., metavar="REQUEST", help="The request.")
+
+
+class How(StrEnum):
+    """How somebody's identity was verified."""
+
+    DOCUMENT = "document"
+    LOGIN = "login"
+    EMAIL_LINK = "email_link"
+    PHONE_CALL = "phone_call"
+    IN_PERSON = "in_person"
+    AGENT = "agent"
+    CONTROLLER = "controller"
+    OPERATOR = "operator"
+
+
+class Why(StrEnum):
+    """Why an answer takes longer."""
+
+    COMPLEXITY = "complexity"
+    NUMBER_OF_REQUESTS = "number_of_requests"
+
+
+class Refusals(StrEnum):
+    """Why a request is refused."""
+
+    NOT_IDENTIFIED = "not_identified"
+    UNFOUNDED = "unfounded"
+    EXCESSIVE = "excessive"
+    LEGAL_OBLIGATION = "legal_obligation"
+    LEGAL_CLAIMS = "legal_claims"
+    DIFFERENT_PEOPLE = "different_people"
+    MATCHES_TOO_MUCH = "matches_too_much"
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command("list")(list_requests)
+    app.command("identify")(identify)
+    app.command("approve")(approve)
+    app.command("extend")(extend)
+    app.command("confirm")(confirm)
+    app.command("complete")(complete)
+    app.command("refuse")(refuse)
+    app.command("cancel")(cancel)
+
+
+def operator() -> str:
+    """Who types: the account on this machine, so that four eyes are two people here too."""
+    try:
+        return f"command line:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:
+        return f"command line:{os.getuid()}"
+
+
+def list_requests(
+    still_open: bool = typer.Option(False, "--open", help="Only those on which something is still to be done."),
+    as_json: bool = Json,
+) -> None:
+    """All requests with their status, and by when they are due."""
+    from cdp.clock import wall_now
+    from pipelines.erasing import requests
+    from privacy import policy
+    from privacy.requests import request as acts
+
+    settings = load_settings()
+    days, now = policy.load(settings).days, wall_now()
+    found = [one for one in requests.read_all(settings) if one.is_open or not still_open]
+    if as_json:
+        emit_json([_shown(one, days, now) for one in found])
+        return
+    table(
+        ("request", "kind", "status", "requested", "due", "standing", "people", "doubtful"),
+        [
+            (one.request, one.kind, one.status, one.requested_at[:10], acts.last_day(one, days),
+             acts.standing(one, now), one.subjects, one.doubtful)
+            for one in found
+        ],
+    )  # fmt: skip
+
+
+def identify(name: str = Name, how: How = typer.Option(..., "--how", help="How."), as_json: bool = Json) -> None:
+    """Note that the person is who they say; what they showed is not kept."""
+    from privacy.requests import request as acts
+    from privacy.requests.words import Verification
+
+    _change(name, "verified", partial(acts.verify, how=Verification(how)), as_json, how=str(how))
+
+
+def approve(
+    name: str = Name,
+    allow_many: bool = typer.Option(False, "--allow-many", help="Let it erase a large share of all profiles."),
+    as_json: bool = Json,
+) -> None:
+    """Let a request be carried out; with CDP_PRIVACY_FOUR_EYES by somebody else than who made it or verified."""
+    from privacy.requests import request as acts
+
+    four = load_settings().privacy_four_eyes
+    _change(name, "approved", partial(acts.approve, four_eyes=four, allow_many=allow_many), as_json, many=allow_many)
+
+
+def extend(name: str = Name, why: Why = typer.Option(..., "--why", help="Why."), as_json: bool = Json) -> None:
+    """Take the longer time that the law allows; the person has to be told before the first ends."""
+    from privacy import policy
+    from privacy.requests import request as acts
+    from privacy.requests.words import Delay
+
+    days = policy.load(load_settings()).days
+    _change(name, "extended", partial(acts.extend, why=Delay(why), days=days), as_json, why=str(why))
+
+
+def confirm(name: str = Name, as_json: bool = Json) -> None:
+    """Note that the person was told that the request was received."""
+    from privacy.requests import request as acts
+
+    _change(name, "confirmed", acts.confirm, as_json)
+
+
+def complete(name: str = Name, as_json: bool = Json) -> None:
+    """Note that a person answered a request that Wayfinder does not carry out itself."""
+    from privacy.requests import request as acts
+
+    _change(name, "completed", acts.answer, as_json)
+
+
+def refuse(
+    name: str = Name, why: Refusals = typer.Option(..., "--why", help="The reason."), as_json: bool = Json
+) -> None:
+    """Do nothing, for a reason that the person is told."""
+    from privacy.requests import request as acts
+    from privacy.requests.words import Refusal
+
+    _change(name, "refused", partial(acts.refuse, why=Refusal(why)), as_json, why=str(why))
+
+
+def cancel(name: str = Name, as_json: bool = Json) -> None:
+    """The person no longer wants it; refused once carrying out has begun."""
+    from privacy.requests import request as acts
+
+    _change(name, "cancelled", acts.cancel, as_json)
+
+
+def _change(name: str, action: str, act: Callable[..., Request], as_json: bool, **detail: Any) -> None:
+    from cdp.clock import wall_now
+    from cdp.store import open_store
+    from pipelines.erasing.requests import audit
+    from privacy import policy
+    from privacy.register import Register
+    from privacy.requests import request as acts
+
+    settings: Settings = load_settings()
+    rule = policy.load(settings)
+    made = Register(settings.privacy).change(name, partial(act, actor=operator(), now=wall_now()))
+    with open_store(settings.database_url) as store:
+        audit(store, operator(), action, made, **detail)
+    if as_json:
+        emit_json(_shown(made, rule.days, wall_now()))
+        return
+    due = f", due on {acts.last_day(made, rule.days)}" if made.is_open and made.due_at else ""
+    say(f"Request {made.request}: {made.status}{due}.")
+
+
+def _shown(request: Request, days: Any, now: Any) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from privacy.requests import request as acts
+
+    facts = {name: value for name, value in asdict(request).items() if name not in ("tokens", "reminded", "origin")}
+    return {**facts, "due_on": acts.last_day(request, days) or None, "standing": acts.standing(request, now)}

@@ -1,0 +1,170 @@
+"""Requests that others made, carried out by the pipeline: frozen, stopped, cancelled, repeated, many."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp.clock import wall_now
+from cdp.errors import BusyError, ConflictError
+from cdp.store import open_store
+from pipelines.erasing import requests
+from pipelines.lock import writer_lock
+from privacy import policy
+from privacy.closure import Closure
+from privacy.register import Asked, Register
+from privacy.requests import request as acts
+from privacy.requests.request import Request
+from privacy.requests.words import Kind, Verification
+from privacy.work import Work
+from tests.unit.pipelines.erasing_world import ANN, World, make_world
+
+BOB = "bob@marked.org"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return make_world(tmp_path)
+
+
+def ask(world: World, *identifiers: str, to: str = "approved", kind: Kind = Kind.ERASURE) -> Request:
+    """A request as a server keeps it, up to a state."""
+    register = Register(world.settings.privacy)
+    normal = [tuple(text.split(":", 1)) for text in identifiers]
+    now = wall_now()
+    wanted = Asked(kind, [identifiers], [normal])  # type: ignore[list-item]
+    one, _ = register.receive(wanted, actor="key:1", now=now, policy=policy.load(world.settings))
+    if to in ("verified", "approved"):
+        one = register.change(one.request, partial(acts.verify, how=Verification.LOGIN, actor="key:1", now=now))
+    if to == "approved":
+        one = register.change(one.request, partial(acts.approve, actor="key:2", now=now, four_eyes=True))
+    return one
+
+
+def test_each_is_treated_as_it_stands(world: World) -> None:
+    """One home, several requests: only what is approved is carried out, once, and what cannot be is refused."""
+    unverified = ask(world, f"email:{BOB}", to="received")
+    verified = ask(world, "user_id:u_marked_700", to="verified")
+    both = ask(world, f"email:{ANN}", f"email:{BOB}")
+    cancelled = ask(world, "email:gone@marked.org")
+    register = Register(world.settings.privacy)
+    register.change(cancelled.request, partial(acts.cancel, actor="key:1", now=wall_now()))
+    access = ask(world, f"email:{ANN}", kind=Kind.ACCESS)
+    one = ask(world, f"email:{ANN}")
+    told: list[str] = []
+    signed = requests.run_all(world.settings, progress=told.append)
+    assert [(s["receipt"]["request"], s["receipt"]["status"]) for s in signed] == [(one.request, "completed")]
+    assert world.found(ANN) == [] and world.found(BOB)
+    made = (unverified, verified, both, cancelled, access, one)
+    states = {each.request: register.read(each.request) for each in made}
+    assert [found.status for found in states.values()] == [
+        "received", "verified", "refused", "cancelled", "approved", "completed",
+    ]  # fmt: skip
+    assert states[both.request].reason == "different_people" and any("2 different people" in text for text in told)
+    assert not any(ANN in text or BOB in text for text in told)
+    assert states[one.request].doubtful == 1, "the doubtful record is left, and told of"
+    closures = Work.resume(world.settings.privacy, verified.request).content["closures"]
+    assert Closure.from_json(closures[0]).profiles == ["ann"], "frozen for whoever approves"
+    assert sorted(Work.open_ones(world.settings.privacy)) == sorted(
+        [unverified.request, verified.request, access.request]
+    )
+    assert requests.run_all(world.settings) == []
+    with open_store(world.settings.database_url) as store:
+        refused = store.audit_rows(object=both.request)
+    assert [(row.entry.action, row.entry.detail) for row in refused] == [
+        ("privacy.request.refused", {"reason": "different_people"})
+    ]
+    for name, sentence in ((unverified, "has to be verified first"), (access, "a person answers it")):
+        with pytest.raises(ConflictError, match=sentence):
+            requests.execute(world.settings, name.request)
+
+
+def test_during_a_running_pipeline_nothing_is_half_done(world: World, tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    hold = (
+        "import sys; from pathlib import Path; from pipelines.lock import writer_lock\n"
+        "with writer_lock(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", hold, str(world.settings.writer_lock)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None and other.stdout.readline() == "held\n"
+        with pytest.raises(BusyError, match="Another run is going"):
+            requests.submit(world.settings, [[f"email:{ANN}"]])
+        assert requests.read_all(world.settings) == [] and Work.open_ones(world.settings.privacy) == []
+        waiting = ask(world, f"email:{ANN}")
+        with pytest.raises(BusyError):
+            requests.run_all(world.settings)
+        assert requests.read(world.settings, waiting.request) == waiting, "a server keeps it; it waits as it is"
+        other.communicate()
+    assert len(requests.run_all(world.settings)) == 1
+
+
+def test_a_profile_merged_yesterday_is_the_living_one(world: World) -> None:
+    with world.delivery.engine.writer() as connection:
+        connection.execute("insert into identity.profiles values ('old', 3, 'merged', 'ann', '')")
+    made, closures = requests.submit(world.settings, [["profile:old"]])
+    assert closures[0].profiles == ["ann"] and "sales:700001" in closures[0].records
+    again, same = requests.submit(world.settings, [["profile:old"]])
+    assert again.request == made.request and [one.to_json() for one in same] == [one.to_json() for one in closures]
+    assert len(requests.read_all(world.settings)) == 1
+
+
+def test_a_hundred_thousand_ids_are_one_request_that_the_guard_judges(world: World) -> None:
+    people = [[f"user_id:u_nobody_{number}"] for number in range(100_000)]
+    made, closures = requests.submit(world.settings, people)
+    assert made.subjects == len(closures) == 100_000 and not any(one.profiles for one in closures)
+    path = world.settings.privacy / "requests" / f"{made.request}.json"
+    assert path.stat().st_size < 10_000
+
+
+def test_too_many_people_stop_a_request_and_may_be_meant(world: World) -> None:
+    with world.delivery.engine.writer() as connection:
+        connection.execute(
+            "insert into identity.identity_map select 'web', 'many' || n, 'p' || n, 1, false from range(60) t(n)"
+        )
+        connection.execute(
+            "insert into identity.profiles select 'p' || n, 10 + n, 'living', null, '' from range(60) t(n)"
+        )
+    register = Register(world.settings.privacy)
+    people = [[f"user_id:many{number}"] for number in range(60)]
+    with pytest.raises(ConflictError, match="would erase 60 of"):
+        requests.submit(world.settings, people)
+    assert register.all() == []
+    wanted = Asked(Kind.ERASURE, people, [[("user_id", f"many{n}")] for n in range(60)])
+    one, _ = register.receive(wanted, actor="key:1", now=wall_now(), policy=policy.load(world.settings))
+    register.change(one.request, partial(acts.verify, how=Verification.LOGIN, actor="key:1", now=wall_now()))
+    told: list[str] = []
+    assert requests.run_all(world.settings, progress=told.append) == [] and "--allow-many" in told[-1]
+    assert register.read(one.request).status == "verified", "nothing is decided for whoever approves"
+    approve = partial(acts.approve, actor="key:2", now=wall_now(), four_eyes=True, allow_many=True)
+    register.change(one.request, approve)
+    (signed,) = requests.run_all(world.settings)
+    assert signed["receipt"]["status"] == "completed" and signed["receipt"]["subjects"] == 60
+
+
+def test_what_is_due_is_said_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    moment: dict[str, Any] = {"now": now}
+    monkeypatch.setattr(requests, "wall_now", lambda: moment["now"])
+    register = Register(world.settings.privacy)
+    wanted = Asked(Kind.ACCESS, [[f"email:{ANN}"]], [[("email", ANN)]])
+    one, _ = register.receive(wanted, actor="key:1", now=now, policy=policy.load(world.settings))
+    told: list[str] = []
+    for days, said in ((0, 0), (20, 0), (25, 1), (26, 1), (30, 2), (31, 3), (60, 3)):
+        moment["now"] = now + timedelta(days=days)
+        requests.remind(world.settings, register, told.append)
+        assert len(told) == said, f"after {days} days"
+    assert told[0] == f"Request {one.request} (access, received) is due on 2026-03-02: 7_days."
+    assert told[-1].endswith("overdue.")
+
+
+def test_the_lock_is_free_afterwards(world: World) -> None:
+    requests.submit(world.settings, [[f"email:{ANN}"]])
+    with writer_lock(world.settings.writer_lock):
+        pass
