@@ -15,6 +15,7 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 
+from api.queries import require_known
 from api.services import Services
 from cdp.errors import AccessError
 from cdp.store import keys
@@ -51,8 +52,14 @@ class ApiKey(SecurityBase):
         self.scheme_name = "key"
 
     async def __call__(self, request: Request, needed: SecurityScopes) -> Caller:
-        """The caller, who holds all needed scopes. AccessError 401 without a valid key, 403 without a scope."""
-        return await recognised(request, needed.scopes)
+        """The caller, who holds all needed scopes. AccessError 401 without a valid key, 403 without a scope.
+
+        Then UnknownQuery for a mistyped parameter: every address of the native API has a caller, and none is told
+        anything before it is known who calls.
+        """
+        caller = await recognised(request, needed.scopes)
+        require_known(request)
+        return caller
 
 
 async def metrics_caller(request: Request) -> None:

@@ -14,11 +14,12 @@ FEW = 12
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """One sentence: `There is no stage `decison`; did you mean `decision`?`."""
+    return f"There is no {kind} `{name[:LONGEST]}`; {hint(name, known)}"
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """What to take instead: ``did you mean `decision`?``, or which names there are."""
     names = sorted(set(known))
-    return f"There is no {kind} `{name[:LONGEST]}`; {_hint(name, names)}"
-
-
-def _hint(name: str, names: list[str]) -> str:
     if not names:
         return "there is none yet."
     lower = {each.lower(): each for each in names}
