@@ -16,6 +16,7 @@ from api import answers, docs, problems
 from api.admin import endpoints as admin
 from api.analysis import Analyst
 from api.auditing import AuditTrail
+from api.consents import endpoints as consents
 from api.cursors import Cursors
 from api.destinations import endpoints as destinations
 from api.evidence import endpoints as evidence
@@ -37,6 +38,7 @@ from cdp.settings import Settings
 from cdp.store import aio, open_store
 from cdp.store.base import Store
 from cdp.store.reader import SnapshotReader
+from privacy.consent.standing import Standing
 
 FOLLOW_SECONDS = 2.0
 CURSOR_KEY = "cursors"
@@ -82,6 +84,7 @@ def create_app(
     problems.install(app)
     for feature in (
         profiles,
+        consents,
         segments,
         destinations,
         journeys,
@@ -122,7 +125,7 @@ async def _start(
     cursors = Cursors(await asyncio.to_thread(store.secret, CURSOR_KEY))
     services = Services(
         store, reader, analyst, trail, cursors, metrics, normalise or _shipped_normaliser(),
-        answers=AnswerShelf(), home=settings.home, clock=settings.clock, scratch=settings.tmp,
+        answers=AnswerShelf(), consents=Standing(store), home=settings.home, clock=settings.clock, scratch=settings.tmp,
         outbound=Outbound.listed(settings.outbound_allow),
     )  # fmt: skip
     for work in (trail.keep_flushing(), _keep_following(services)):

@@ -113,6 +113,8 @@ JourneysReader = Annotated[Caller, Security(_KEY, scopes=["journeys:read"])]
 JourneysWriter = Annotated[Caller, Security(_KEY, scopes=["journeys:write"])]
 IdentityReader = Annotated[Caller, Security(_KEY, scopes=["identity:read"])]
 IdentityWriter = Annotated[Caller, Security(_KEY, scopes=["identity:write"])]
+ConsentReader = Annotated[Caller, Security(_KEY, scopes=["consent:read"])]
+ConsentWriter = Annotated[Caller, Security(_KEY, scopes=["consent:write"])]
 # Who is behind a number is a list of people, as a segment is.
 JourneyPeopleReader = Annotated[Caller, Security(_KEY, scopes=["journeys:read", "segments:read"])]
 Administrator = Annotated[Caller, Security(_KEY, scopes=["admin"])]

@@ -18,6 +18,7 @@ from cdp.clock import Clock
 from cdp.outbound import Guard
 from cdp.store.aio import AsyncReader
 from cdp.store.base import Store
+from privacy.consent.standing import Standing
 
 # identifier type, value as typed → value as stored
 Normaliser = Callable[[str, str], str]
@@ -35,6 +36,7 @@ class Services:
     metrics: Metrics
     normalise: Normaliser
     answers: AnswerShelf
+    consents: Standing
     # The state home: where what people fill in is kept.
     home: Path
     clock: Clock

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipelines import stage_set
+from pipelines.consents import gate
 from pipelines.context import RunContext
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def personas(run: RunContext) -> int:
 
 def actions(run: RunContext) -> int:
     """Rank the interventions and find for each person the best one that applies and is allowed."""
+    from cdp.store import open_store
     from journeys.findings.inflection import search
     from journeys.interventions import actions as next_actions
     from journeys.interventions import catalogue
@@ -113,14 +115,17 @@ def actions(run: RunContext) -> int:
     from segments.partition import first_of, readable
     from segments.sentence import sentence
 
-    with run.step("actions") as step, run.engine.writer() as connection:
+    with run.step("actions") as step, run.engine.writer() as connection, open_store(run.settings.database_url) as store:
         entries = catalogue.load(run.settings.home / INTERVENTIONS)
         found = rank(search(connection, Scope(until=run.as_of)), entries)
         ranked = [one for one in found if one.status != "dropped"]
         library = {one.key: one for one in fitting(connection, load())[0]}
         documents = [one.segment.model_dump() for one in ranked if one.segment is not None]
         audiences, unreadable = readable(connection, documents, library=library)
-        first_of(connection, audiences, "action_of", as_of=run.as_of, library=library, only_allowed=True)
+        first_of(
+            connection, audiences, "action_of", as_of=run.as_of, library=library, only_allowed=True,
+            gate=gate(store, connection)[0],
+        )  # fmt: skip
         reasons = {one.key: f"Applies to p{sentence(one.where)[1:]}" for one in audiences}
         people = next_actions.write(connection, ranked, "action_of", reasons)
         lost = f"; whom {', '.join(unreadable)} is for cannot be read" if unreadable else ""

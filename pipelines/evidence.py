@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cdp.errors import InputError
 from cdp.settings import Settings
+from pipelines.consents import gate
 from pipelines.derive import INTERVENTIONS
 from pipelines.journeys import WrittenSegment, opened, segment_key, write_document
 
@@ -52,7 +53,12 @@ def write_audience(settings: Settings, key: str, audience: Audience, out: Path) 
         first_of(served.connection, [whole], "begun_with", as_of=served.as_of, library=library)
         sql = f"select profile_id from begun_with inner join {scope.relation} using (profile_id) where key is not null"
         found = allowed_of(
-            served.connection, listed(served.connection, sql, {}), purpose=purpose, as_of=served.as_of, limit=0
+            served.connection,
+            listed(served.connection, sql, {}),
+            purpose=purpose,
+            as_of=served.as_of,
+            limit=0,
+            gate=gate(served.store, served.connection)[0],
         )
     write_document(out, {**document, "where": dump(parse({**document, "where": where}))["where"]})
     return WrittenSegment(out, "definition", document["key"], purpose, found.size, found.held_back)

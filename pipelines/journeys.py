@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cdp.errors import InputError, NotFoundError
 from cdp.settings import Settings
+from pipelines.consents import gate
 
 if TYPE_CHECKING:
     import duckdb
@@ -90,7 +91,8 @@ def write_segment(
         scope = resolve(served.connection, chosen, as_of=served.as_of, store=served.store)
         relation, condition = question.behind(served.connection, scope, node)
         where = of_audience(chosen, condition, served.as_of)
-        listed = allowed_of(served.connection, relation, purpose=purpose, as_of=served.as_of)
+        allows = gate(served.store, served.connection)[0]
+        listed = allowed_of(served.connection, relation, purpose=purpose, as_of=served.as_of, gate=allows)
         document = {"key": key, "title": f"{question.name}: {node}"[:120], "purpose": purpose}
         if where is not None:
             write_document(out, {**document, "where": _checked(document, where)})

@@ -149,13 +149,14 @@ def _swap(
         segments=segments.rows,
         memberships=segments.memberships(),
         definitions=segments.definitions,
+        consents=segments.consents,
     )
 
 
 def _mark(run: RunContext, store: Store) -> str:
     """The fingerprint of this run; one that began at identity still rests on the inputs of the run before."""
     with run.engine.writer() as warehouse:
-        mark = fingerprint(run.settings, warehouse, run.as_of)
+        mark = fingerprint(run.settings, warehouse, run.as_of, consents=store.consents.mark()[0])
     current = store.current_publication()
     return mark if run.has_done("staging") or current is None else with_inputs_of(current.fingerprint, mark)
 

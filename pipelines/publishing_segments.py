@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cdp.errors import CheckFailed
 from cdp.store.base import SegmentRow, Store
+from pipelines.consents import gate
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,6 +34,8 @@ class ServedSegments:
     evaluation: Evaluation
     kept: list[Kept]
     left_out: list[str]
+    # The last entry of the consent ledger that the members know.
+    consents: int
 
     def memberships(self) -> Iterator[tuple[str, str, bool]]:
         """(segment key, profile id, exportable) of every member, evaluated or kept."""
@@ -59,8 +62,9 @@ def evaluated(connection: duckdb.DuckDBPyConnection, store: Store, as_of: dateti
     from segments.library import load
 
     shipped, left_out = fitting(connection, load())
+    allows, consents = gate(store, connection)
     known = served.collect(store.segmentation.definitions(), shipped)
-    evaluation = evaluate_all(connection, known.definitions.values(), as_of=as_of)
+    evaluation = evaluate_all(connection, known.definitions.values(), as_of=as_of, gate=allows)
     _require_shipped(evaluation, known)
     former = {row.key: row for row in store.list_segments()}
     broken = {**{one.key: one.problem for one in evaluation.segments if one.problem}, **known.unreadable}
@@ -75,10 +79,10 @@ def evaluated(connection: duckdb.DuckDBPyConnection, store: Store, as_of: dateti
         if row is None:
             continue
         members = _former_members(store, key)
-        one = keep(connection, key, members, purpose=row.purpose or "marketing", as_of=as_of)
+        one = keep(connection, key, members, purpose=row.purpose or "marketing", as_of=as_of, gate=allows)
         kept.append(one)
         rows.append(replace(row, size=one.size, exportable=one.exportable, problem=problem))
-    return ServedSegments(rows, known.versions, evaluation, kept, left_out)
+    return ServedSegments(rows, known.versions, evaluation, kept, left_out, consents)
 
 
 def _require_shipped(evaluation: Evaluation, known: served.Known) -> None:

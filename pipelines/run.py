@@ -117,13 +117,13 @@ def _news(settings: Settings, delivered: Path | None, partial: bool, progress: P
         return News.EVERYTHING
     with open_store(settings.database_url) as store:
         current = store.current_publication()
-        rulings = store.decisions.rulings()
+        rulings, consents = store.decisions.rulings(), store.consents.mark()[0]
     with engine.writer() as connection:
         if delivered is None and not connection.execute("select 1 from ops.batches limit 1").fetchall():
             raise InputError("Nothing was delivered yet: use `cdp run --from DIR`.")
         if current is None or not (settings.serving / current.snapshot_file).exists():
             return News.EVERYTHING
-        mark = fingerprint(settings, connection, settings.clock.now(), rulings)
+        mark = fingerprint(settings, connection, settings.clock.now(), rulings, consents=consents)
     if mark == current.fingerprint:
         return News.NOTHING
     return News.DECISIONS if same_inputs(mark, current.fingerprint) else News.EVERYTHING

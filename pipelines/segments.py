@@ -17,6 +17,7 @@ from cdp.errors import InputError, NotFoundError
 from cdp.settings import Settings
 from cdp.store.base import AuditEntry, Publication, SegmentRow, Store
 from cdp.store.segmentation import OutdatedError
+from pipelines.consents import gate
 
 if TYPE_CHECKING:
     import duckdb
@@ -136,7 +137,10 @@ def preview_segment(settings: Settings, content: Mapping[str, Any]) -> Preview:
         known = served.collect(store.segmentation.definitions()).definitions
         sound = [row.key for row in store.list_segments() if row.problem is None and row.key in known]
         others = [key for key in sound if key != definition.key]
-        return preview(connection, definition, as_of=publication.as_of, library=known, overlap=others)
+        return preview(
+            connection, definition, as_of=publication.as_of, library=known, overlap=others,
+            gate=gate(store, connection)[0],
+        )  # fmt: skip
 
 
 def list_members(
@@ -198,7 +202,7 @@ def export_segment(
         done = export(
             connection, definition_of(row), format=chosen, out=out, as_of=publication.as_of,
             fields=fields or DEFAULT_FIELDS, purpose=purpose, members="served_members", allow_everybody=everybody,
-            progress=progress,
+            gate=gate(store, connection)[0], progress=progress,
         )  # fmt: skip
     _audit(settings, "segment.export", key, rows=done.rows, format=chosen)
     return done
@@ -225,7 +229,9 @@ def _saving(settings: Settings, attempt: Callable[[Place], Saved]) -> Saved:
     for number in range(ATTEMPTS):
         with opened(settings) as (store, publication, connection):
             try:
-                return attempt(Place(store, connection, publication, ACTOR, settings.clock.now()))
+                allows, consents = gate(store, connection)
+                now = settings.clock.now()
+                return attempt(Place(store, connection, publication, ACTOR, now, gate=allows, consents=consents))
             except OutdatedError:
                 if number == ATTEMPTS - 1:
                     raise

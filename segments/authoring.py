@@ -50,6 +50,8 @@ class Place:
     actor: str
     now: datetime
     gate: Gate | None = None
+    # The last entry of the consent ledger that the gate knows.
+    consents: int = 0
     catalogue: Catalogue | None = None
 
 
@@ -165,7 +167,7 @@ def _save(place: Place, known: served.Known, definition: SegmentDefinition, *, e
     moved = place.store.segmentation.save(
         version,
         expected=expected,
-        basis=Basis(place.publication.seq, known.versions),
+        basis=Basis(place.publication.seq, known.versions, place.consents),
         segments=rows,
         memberships=memberships(evaluation),
         at=max(place.now, place.publication.as_of),

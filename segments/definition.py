@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from cdp.domain.consent import Purpose
 from segments import moments
 
 MAX_NODES = 5_000
@@ -24,7 +25,6 @@ Operator = Literal[
     "contains", "starts with", "ends with", "is missing", "is known",
 ]  # fmt: skip
 Order = Literal["=", "!=", "<", "<=", ">", ">="]
-Purpose = Literal["marketing", "personalisation", "analytics", "service"]
 Channel = Literal["email", "phone", "post"]
 Measure = Literal["count", "days", "sum", "average", "minimum", "maximum", "first", "last"]
 

@@ -1,9 +1,9 @@
 """The one gate between a segment and people: who may be used for a purpose.
 
-Until a consent ledger exists, consent is what the sources say: `marketing_consent` (the most recent statement) and
-`unsubscribed` (an objection, which always wins). A ledger takes over by its relation name: one row per profile and
-purpose with `profile_id`, `purpose` and `state` (`given` or `refused`); no row means unknown. Exports, previews and
-consent conditions all ask here and nowhere else.
+For most people consent is what the sources say: `marketing_consent` (the most recent statement) and `unsubscribed` (an
+objection, which always wins). Where the consent ledger says something about a profile and purpose, it takes over by its
+relation: `profile_id`, `purpose` and `state` (`given`, `refused` or `unknown`), in which the sources had their say
+already. Exports, previews and consent conditions all ask here and nowhere else.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from cdp.errors import InputError
 from segments import sql
 
 # Advertising needs an agreement that was not taken back; statistics and service rest on other grounds.
-NEEDS_CONSENT: Mapping[str, bool] = {"marketing": True, "personalisation": True, "analytics": False, "service": False}
+NEEDS_CONSENT: Mapping[str, bool] = {
+    "marketing": True, "personalisation": True, "analytics": False, "service": False, "sharing": False,
+}  # fmt: skip
 
 _ADDRESSES: Mapping[str, tuple[str, ...]] = {
     "email": ("email",),
@@ -28,7 +30,7 @@ _ADDRESSES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Gate:
-    """Decides per profile and purpose; `ledger` names the relation of statements, none means the sources."""
+    """Decides per profile and purpose; `ledger` is the relation of what the ledger decides, if it does."""
 
     ledger: str | None = None
 
@@ -45,10 +47,18 @@ class Gate:
 
     def state(self, state: str, profiles: str, statements: str) -> exp.Expr:
         """True where the person's state is `given`, `refused` or `unknown`; aliases of profiles and statements."""
-        if self.ledger is not None:
-            said = sql.column("state", statements)
-            silent = exp.Is(this=said, expression=exp.null())
-            return silent if state == "unknown" else sql.equals(said, sql.text(state))
+        stated = self._stated(state, profiles)
+        if self.ledger is None:
+            return stated
+        said = sql.column("state", statements)
+        silent = exp.Is(this=said, expression=exp.null())
+        return exp.Case(
+            ifs=[exp.If(this=silent, true=stated)], default=sql.equals(said.copy(), sql.text(state))
+        )  # fmt: skip
+
+    @staticmethod
+    def _stated(state: str, profiles: str) -> exp.Expr:
+        """The same as far as the sources say."""
         objected = sql.known_true(sql.column("unsubscribed", profiles))
         consent = sql.column("marketing_consent", profiles)
         if state == "given":
@@ -62,7 +72,7 @@ class Gate:
         if NEEDS_CONSENT[purpose]:
             return self.state("given", profiles, statements)
         if self.ledger is not None:
-            return exp.not_(sql.known_true(self.state("refused", profiles, statements)))
+            return exp.not_(sql.known_true(sql.equals(sql.column("state", statements), sql.text("refused"))))
         return exp.true()
 
 

@@ -47,6 +47,7 @@ def first_of(
     as_of: datetime,
     library: Library | None = None,
     only_allowed: bool = False,
+    gate: Gate | None = None,
 ) -> None:
     """Write the temporary table `table` (profile_id, key): per profile the first definition that holds, null for none.
 
@@ -54,7 +55,7 @@ def first_of(
     naming the definition and the place that is wrong. The connection may be read-only.
     """
     known = {**(library or {}), **{one.key: one for one in definitions}}
-    plan = Plan(catalogues.read(connection, open_events=True), as_of, known, Gate())
+    plan = Plan(catalogues.read(connection, open_events=True), as_of, known, gate or Gate())
     for one in definitions:
         check.require(one, plan.catalogue, plan.library)
     flags = compiler.compile_flags(definitions, plan)

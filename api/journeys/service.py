@@ -15,6 +15,7 @@ from fastapi.responses import Response
 
 from api.answers import SECONDS, found, state
 from api.conditional import headers, matches, unchanged, weak_tag
+from api.gating import gate
 from api.paging import begin
 from api.security import Caller
 from api.services import Services
@@ -107,7 +108,13 @@ async def people(
         scope = resolve(connection, chosen, as_of=publication.as_of, store=services.store)
         relation, condition = question.behind(connection, scope, node)
         listed = allowed_of(
-            connection, relation, purpose=purpose, as_of=publication.as_of, after=after, limit=listing.fetch
+            connection,
+            relation,
+            purpose=purpose,
+            as_of=publication.as_of,
+            after=after,
+            limit=listing.fetch,
+            gate=gate(services, connection, publication)[0],
         )
         return listed, of_audience(chosen, condition, publication.as_of)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import duckdb
 
+from api.gating import gate
 from api.masking import masked
 from api.problems import PreconditionRequired
 from api.security import Caller
@@ -81,7 +82,10 @@ async def previewed(services: Services, caller: Caller, content: Mapping[str, An
         sound = [row.key for row in services.store.list_segments() if not row.problem and row.key in known]
         others = sound if overlap == "all" else list(dict.fromkeys(overlap))
         others = [key for key in others if key != definition.key]
-        found = preview(connection, definition, as_of=publication.as_of, library=known, overlap=others, sample=sample)
+        found = preview(
+            connection, definition, as_of=publication.as_of, library=known, overlap=others, sample=sample,
+            gate=gate(services, connection, publication)[0],
+        )  # fmt: skip
         return asdict(found)
 
     facts = await services.analyst.ask(publication, question, seconds=PREVIEW_SECONDS)
@@ -112,7 +116,10 @@ def _question(
     now = services.clock.now()
 
     def ask(connection: duckdb.DuckDBPyConnection) -> Saved:
-        return attempt(Place(services.store, connection, publication, caller.actor, now))
+        allows, consents = gate(services, connection, publication)
+        return attempt(
+            Place(services.store, connection, publication, caller.actor, now, gate=allows, consents=consents)
+        )
 
     return ask
 

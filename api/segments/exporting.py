@@ -15,6 +15,7 @@ from typing import BinaryIO, cast
 import duckdb
 from fastapi.responses import StreamingResponse
 
+from api.gating import gate
 from api.masking import PUBLIC_COLUMNS
 from api.security import Caller
 from api.segments import service
@@ -64,6 +65,7 @@ async def exported(services: Services, caller: Caller, wanted: Wanted) -> Stream
         return export(
             connection, definition, format=wanted.format, out=sink, as_of=publication.as_of, fields=fields,
             purpose=wanted.purpose, members="served_members", allow_everybody=wanted.everybody,
+            gate=gate(services, connection, publication)[0],
         )  # fmt: skip
 
     try:

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 from fastapi import Body, Header, Path, Query
 from pydantic import BaseModel, Field
 
+from cdp.domain.consent import Purpose
+
 SegmentKey = Annotated[
     str, Path(description="The segment's key.", max_length=200, pattern=r"^[^/\x00]+$", examples=["cart_abandoners"])
 ]
@@ -48,7 +50,7 @@ Start = Annotated[
 ]
 Format = Annotated[Literal["csv", "ndjson", "parquet"], Query(description="The form of the file.")]
 For = Annotated[
-    Literal["marketing", "personalisation", "analytics", "service"] | None,
+    Purpose | None,
     Query(alias="for", description="What it is exported for, when that is narrower than the segment's purpose."),
 ]
 Everybody = Annotated[bool, Query(description="Allow the export of a segment that selects everybody.")]

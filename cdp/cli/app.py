@@ -11,6 +11,7 @@ import typer
 
 from cdp import __version__
 from cdp.cli import (
+    consent,
     data,
     deliveries,
     demo,
@@ -49,7 +50,9 @@ app.add_typer(destinations.app, name="destination")
 deliveries.register(app)
 app.add_typer(triggers.app, name="triggers")
 app.add_typer(data.quarantine, name="quarantine")
+consent.register_restriction(privacy.app)
 app.add_typer(privacy.app, name="privacy")
+app.add_typer(consent.app, name="consent")
 app.add_typer(serving.keys, name="keys")
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 from cdp.errors import ResourceError
 
 if TYPE_CHECKING:
+    from cdp.store.consents import ConsentLedger
     from cdp.store.decisions import DecisionLog
     from cdp.store.segmentation import Segmentation
 
@@ -204,6 +205,11 @@ class Store(Protocol):
         ...
 
     @property
+    def consents(self) -> ConsentLedger:
+        """What people agreed and objected to."""
+        ...
+
+    @property
     def segmentation(self) -> Segmentation:
         """Definitions of user segments, and memberships over time."""
         ...
@@ -228,6 +234,7 @@ class Store(Protocol):
         segments: Iterable[SegmentRow],
         memberships: Iterable[tuple[str, str, bool]],
         definitions: Mapping[str, int] | None = None,
+        consents: int = 0,
     ) -> PublishReport:
         """Replace what is served by what is given, in one transaction; iterables are read once, in batches.
 
@@ -235,9 +242,11 @@ class Store(Protocol):
         that was merged, split or retired stays known as such, also when later publications do not repeat it. A profile
         merged into another carries its memberships there without an exit and entry. `memberships` are segment key,
         profile id and whether the segment's purpose may reach the person; `definitions` are the versions of the user
-        segments that were evaluated. Raises OutdatedError before anything is read when those are not the current ones,
-        and CheckFailed when the parts contradict each other (an id given twice, an identifier or membership of an
-        unknown profile or segment); the old publication is then served on, as after any other exception or a kill.
+        segments that were evaluated, `consents` is the last entry of the consent ledger that `memberships` know: what
+        was said later holds people back. Raises OutdatedError before anything is read when the versions are not the
+        current ones, and CheckFailed when the parts contradict each other (an id given twice, an identifier or
+        membership of an unknown profile or segment); the old publication is then served on, as after any other
+        exception or a kill.
         """
         ...
 

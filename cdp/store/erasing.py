@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from cdp.clock import wall_now
 from cdp.store import address, forgetting
 from cdp.store.base import Publication
+from cdp.store.consent_tables import consent_records
 from cdp.store.delivery_tables import deliveries, destination_members
 from cdp.store.faults import told
 from cdp.store.personal_data import TABLES
@@ -160,7 +161,7 @@ def _truncate(engine: sa.Engine) -> str | None:
 def _vacuum(engine: sa.Engine) -> str | None:
     """Rewrite and analyse; the write-ahead log is moved on where the role may."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for table in (*OWN, _FEED, _OUTBOX, destination_members.name, profiles.name, *_DECISIONS):
+        for table in (*OWN, _FEED, _OUTBOX, destination_members.name, profiles.name, consent_records.name, *_DECISIONS):
             connection.exec_driver_sql(f"vacuum full {table}")
             connection.exec_driver_sql(f"analyze {table}")
         try:

@@ -46,12 +46,31 @@ insert into membership_holds (profile_id, purpose, since)
 select n.profile_id, p.purpose, :at
 from named_profiles as n, named_purposes as p
 where true
-on conflict do nothing
+on conflict (profile_id, purpose) do update
+set entry = null
 """
 
 RELEASE = """
 delete from membership_holds
 where profile_id in (select profile_id from named_profiles) and purpose in (select purpose from named_purposes)
+"""
+
+# A hold that somebody releases is not replaced by one that ends with the next evaluation.
+HOLD_FOR_ENTRY = """
+insert into membership_holds (profile_id, purpose, since, entry)
+select n.profile_id, p.purpose, :at, {entry}
+from named_profiles as n, named_purposes as p
+where true
+on conflict (profile_id, purpose) do update
+set entry = excluded.entry
+where membership_holds.entry is not null
+"""
+
+# What was said anew is answered by the next evaluation; run it after WITH_MERGED.
+END_HOLDS = """
+delete from membership_holds
+where entry is not null and profile_id in (select profile_id from named_profiles)
+    and purpose in (select purpose from named_purposes)
 """
 
 _CONCERNED = """
@@ -67,7 +86,7 @@ select m.id, m.segment_key
 from chain as c
 join memberships as m on m.profile_id = c.profile_id
 join segments as s on s.key = m.segment_key
-join named_purposes as u on u.purpose = s.purpose
+join named_purposes as u on u.purpose in (s.purpose, '*')
 where m.exportable
 """
 HELD_STAYS = _CONCERNED

@@ -26,6 +26,8 @@ SCOPES: dict[str, str] = {
     "journeys:write": "fill in what interventions take, and how far they are",
     "identity:read": "see the review queue, decisions and explanations, with personal data masked",
     "identity:write": "decide who is who, and withdraw decisions",
+    "consent:read": "see what people agreed and objected to",
+    "consent:write": "write down what people agree and object to, and restrict the use of their data",
     "metrics:read": "read the server's metrics from another machine",
     "admin": "see and revoke API keys, read the audit log",
 }

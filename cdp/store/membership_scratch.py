@@ -38,11 +38,12 @@ INDEXES = (
 
 ALL_SEGMENTS = "insert into evaluated_segments (key) select key from segments"
 
-# Holds reach along merges, because an objection outlives the id that it was made under.
+# Holds reach along merges, because an objection outlives the id that it was made under. Those of the consent ledger
+# that the evaluation knows are part of its answer.
 HELD = """
 insert into held (profile_id, purpose)
 with recursive chain (profile_id, purpose) as (
-    select profile_id, purpose from membership_holds
+    select profile_id, purpose from membership_holds where entry is null or entry > {seen}
     union
     select p.merged_into, c.purpose
     from chain as c
@@ -55,12 +56,15 @@ select profile_id, purpose from chain
 _IS_HELD = """
 exportable and exists (
     select 1 from held as h
-    join segments as s on s.purpose = h.purpose
+    join segments as s on h.purpose in (s.purpose, '*')
     where h.profile_id = staged_memberships.profile_id and s.key = staged_memberships.segment_key
 )
 """
 COUNT_HELD = f"select segment_key, count(*) from staged_memberships where {_IS_HELD} group by segment_key"
 HOLD_BACK = f"update staged_memberships set exportable = false where {_IS_HELD}"
+
+# What a published evaluation knows is told by its flags from now on.
+SETTLE_HOLDS = "delete from membership_holds where entry <= {seen}"
 
 # A profile that a newer snapshot would no longer hold is not brought back by an evaluation of an older one.
 ONLY_LIVING = """

@@ -32,7 +32,10 @@ FOLLOWERS: tuple[Follower, ...] = (outbox.follow, triggers.follow)
 
 
 class MembershipWriter:
-    """One operation on memberships. The caller holds the lock `publish`, so changes are committed in order of `seq`."""
+    """One operation on memberships. The caller holds the lock `publish`, so changes are committed in order of `seq`.
+
+    `consents` is the last entry of the consent ledger that what will be given knows.
+    """
 
     def __init__(
         self,
@@ -43,9 +46,11 @@ class MembershipWriter:
         run_id: str,
         reason: str,
         followers: Sequence[Follower] = FOLLOWERS,
+        consents: int = 0,
     ) -> None:
         self._connection = connection
         self._followers = followers
+        self._consents = consents
         self.at = _no_earlier(connection, at)
         self._running = Running(connection, backend, at=self.at, run_id=run_id, reason=reason)
         self._running.create(text.SCRATCH, text.INDEXES)
@@ -73,7 +78,7 @@ class MembershipWriter:
         `orphans` counts those of a batch that name nobody; the first such number is returned and ends it. Without it,
         profiles that are gone are left out.
         """
-        holds = self._running.run(text.HELD)
+        holds = self._running.run(text.HELD.format(seen=self._consents))
         for batch in batches(memberships):
             self._running.stage("staged_memberships", ("segment_key", "profile_id", "exportable"), batch)
             if orphans is None:

@@ -33,6 +33,7 @@ from cdp.store.base import (
     StoredIdentifier,
     StoredProfile,
 )
+from cdp.store.memory_consents import InMemoryConsents
 from cdp.store.memory_decisions import InMemoryDecisions
 from cdp.store.memory_state import Published, State
 from cdp.store.publishing import content_hash, document_text
@@ -50,6 +51,7 @@ class InMemoryStore:
         self.decisions = InMemoryDecisions()
         self._state = State()
         self.segmentation = InMemorySegmentation(self._state)
+        self.consents = InMemoryConsents(self._state, self.segmentation)
         self._keys: dict[str, ApiKey] = {}
         self._audit: list[AuditRow] = []
         self._secrets: dict[str, bytes] = {}
@@ -84,6 +86,7 @@ class InMemoryStore:
         segments: Iterable[SegmentRow],
         memberships: Iterable[tuple[str, str, bool]],
         definitions: Mapping[str, int] | None = None,
+        consents: int = 0,
     ) -> PublishReport:
         """See `Store.publish`."""
         old = self._now
@@ -93,7 +96,7 @@ class InMemoryStore:
             raise OutdatedError("The segments were changed meanwhile; they have to be evaluated again.")
         new, written, redirected, removed = _next_profiles(old, profiles, redirects)
         added, dropped = _next_identifiers(old, new, identifiers)
-        moved = _next_members(old, new, publication, segments, memberships)
+        moved = _next_members(old, new, publication, segments, memberships, consents=consents)
         seq = len(old.publications) + 1
         new.publications = [*old.publications, replace(publication, seq=seq, published_at=wall_now())]
         self._state.now = new
@@ -268,6 +271,8 @@ def _next_members(
     publication: Publication,
     segments: Iterable[SegmentRow],
     memberships: Iterable[tuple[str, str, bool]],
+    *,
+    consents: int,
 ) -> Moved:
     given: dict[str, dict[str, bool]] = {}
     for segment in segments:
@@ -275,7 +280,7 @@ def _next_members(
             raise CheckFailed("Nothing was published: a segment key was given twice.")
         new.segments[segment.key] = segment
         given[segment.key] = {}
-    held = {key: new.held(row.purpose) for key, row in new.segments.items()}
+    held = {key: new.held(row.purpose, consents) for key, row in new.segments.items()}
     for key, profile_id, exportable in memberships:
         owner = new.profiles.get(profile_id)
         if key not in given or owner is None or owner.status != "living":
@@ -292,6 +297,7 @@ def _next_members(
         run_id=publication.run_id,
         reason="evaluated",
     )
+    new.book.holds = {hold: entry for hold, entry in new.book.holds.items() if entry is None or entry > consents}
     new.book.history = [past for past in new.book.history if past.profile_id in new.profiles]
     return moved
 

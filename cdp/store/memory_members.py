@@ -53,13 +53,16 @@ class MemberBook:
     history: list[Past] = field(default_factory=list)
     changes: list[MembershipChange] = field(default_factory=list)
     last_seq: int = 0
-    holds: set[tuple[str, str]] = field(default_factory=set)
+    # (profile id, purpose) → the entry of the ledger that it comes from, if it does
+    holds: dict[tuple[str, str], int | None] = field(default_factory=dict)
     clock: datetime | None = None
 
     def copy(self) -> MemberBook:
         """One that can be thrown away."""
         stays = {key: dict(members) for key, members in self.stays.items()}
-        return replace(self, stays=stays, history=list(self.history), changes=list(self.changes), holds=set(self.holds))
+        return replace(
+            self, stays=stays, history=list(self.history), changes=list(self.changes), holds=dict(self.holds)
+        )
 
     def settle(
         self,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from cdp.domain.consent import EVERYTHING
 from cdp.store.base import Publication, SegmentRow, StoredProfile
 from cdp.store.memory_members import MemberBook
 from cdp.store.segmentation import DefinitionVersion
@@ -36,9 +37,16 @@ class Published:
             current = row.merged_into
         return None
 
-    def held(self, purpose: str | None) -> set[str]:
-        """Who may not be used for a purpose: those with a hold, and whom they were merged into."""
-        found = {one for one, held in self.book.holds if held == purpose}
+    def held(self, purpose: str | None, consents: int = 0) -> set[str]:
+        """Who may not be used for a purpose: those with a hold, and whom they were merged into.
+
+        Holds of the consent ledger up to the entry `consents` do not count.
+        """
+        found = {
+            one
+            for (one, held), entry in self.book.holds.items()
+            if held in (purpose, EVERYTHING) and (entry is None or entry > consents)
+        }
         pending = set(found)
         while pending:
             rows = (self.profiles.get(one) for one in pending)

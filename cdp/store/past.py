@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
+from cdp.domain.consent import EVERYTHING
 from cdp.store.schema import Moment, membership_changes, memberships, moment, profiles
 from cdp.store.segmentation_tables import membership_history, membership_holds
 
@@ -21,7 +22,7 @@ def _held() -> sa.Select[Any]:
     """Ids with a hold for a purpose, and what they were merged into."""
     chain = (
         sa.select(membership_holds.c.profile_id)
-        .where(membership_holds.c.purpose == sa.bindparam("purpose"))
+        .where(membership_holds.c.purpose.in_([sa.bindparam("purpose"), EVERYTHING]))
         .cte("chain", recursive=True)
     )
     onward = sa.select(profiles.c.merged_into).join(chain, chain.c.profile_id == profiles.c.profile_id)

@@ -53,7 +53,14 @@ TABLES: dict[str, Declared] = {
         about="Who came in and left. Of the erased stays one exit a segment, by id, so that whoever follows lets go.",
         key="profile_id former_id", derived="segment_key change at reason", none="seq run_id",
     ),
-    "membership_holds": _table("profile", "profile_id", key="profile_id", consent="purpose since"),
+    "membership_holds": _table("profile", "profile_id", key="profile_id", consent="purpose since", none="entry"),
+    "consent_statements": _table(
+        "profile", "profile_id",
+        about="The ledger: what people agreed and objected to. It is only added to, and goes with the person.",
+        key="profile_id", consent="purpose state at channel text_version proof origin", staff="recorded_by recorded_at",
+        none="seq",
+    ),
+    "consent_records": _table("record", "source", "source_record_id", key="source source_record_id", none="seq"),
     "membership_clock": _table(none="id at"),
     "destinations": _table(
         about="Receivers; the secret signs messages or opens the receiver's database.",

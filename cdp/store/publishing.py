@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from cdp.clock import wall_now
 from cdp.errors import CheckFailed
-from cdp.store import scratch
+from cdp.store import membership_scratch, scratch
 from cdp.store.base import IdentifierRow, ProfileDocument, Publication, PublishReport, Redirect, SegmentRow
 from cdp.store.faults import constraint_told
 from cdp.store.membership_writing import MembershipWriter
@@ -42,6 +42,7 @@ class Publisher:
         memberships: Iterable[tuple[str, str, bool]],
         *,
         definitions: Mapping[str, int] | None,
+        consents: int = 0,
     ) -> PublishReport:
         """Do all of it; CheckFailed and OutdatedError leave the transaction to be rolled back."""
         self._backend.lock(self._connection, "publish")
@@ -54,6 +55,7 @@ class Publisher:
             at=self._publication.as_of,
             run_id=self._publication.run_id,
             reason="evaluated",
+            consents=consents,
         )
         total, written = self._profiles(profiles, members)
         members.restored()
@@ -64,6 +66,7 @@ class Publisher:
         if lost := members.give(memberships, orphans=scratch.ORPHANED_MEMBERSHIPS):
             raise CheckFailed(f"Nothing was published: {lost} membership(s) name an unknown profile or segment.")
         moved = members.settle()
+        self._run(membership_scratch.SETTLE_HOLDS.format(seen=consents))
         self._run(scratch.REMOVE_SEGMENTS)
         self._run(scratch.REMOVE_HISTORY)
         removed = self._run(scratch.REMOVE_PROFILES)

@@ -37,10 +37,11 @@ class DefinitionVersion:
 
 @dataclass(frozen=True)
 class Basis:
-    """What an evaluation rests on: the publication, and the versions of all user segments."""
+    """What an evaluation rests on: the publication, the versions of all user segments, and the last consent."""
 
     publication: int
     definitions: Mapping[str, int]
+    consents: int = 0
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from cdp.domain.consent import EVERYTHING
 from cdp.store.base import MembershipChange, SegmentRow
 from cdp.store.memory_members import Past, Stay
 from cdp.store.memory_state import State
@@ -59,7 +60,7 @@ class InMemorySegmentation:
         self._require(version, expected, basis.definitions)
         rows = {row.key: row for row in segments}
         given: dict[str, dict[str, bool]] = {key: {} for key in rows}
-        held = {key: now.held(row.purpose) for key, row in rows.items()}
+        held = {key: now.held(row.purpose, basis.consents) for key, row in rows.items()}
         for key, one, exportable in memberships:
             profile = now.profiles.get(one)
             if profile is not None and profile.status == "living":
@@ -103,11 +104,16 @@ class InMemorySegmentation:
 
     def withdraw(self, profile_ids: Iterable[str], purposes: Iterable[str], *, at: datetime) -> int:
         """See `Segmentation.withdraw`."""
-        now, wanted = self._state.now, set(purposes)
-        now.book.holds |= {(one, purpose) for one in profile_ids for purpose in wanted}
-        given = {}
+        wanted = set(purposes)
+        for place in ((one, purpose) for one in profile_ids for purpose in wanted):
+            self._state.now.book.holds[place] = None
+        return self.hold_back(wanted, at=at)
+
+    def hold_back(self, purposes: Collection[str], *, at: datetime) -> int:
+        """Whoever is held for these purposes leaves; returns the number of exits."""
+        now, given = self._state.now, {}
         for key, row in now.segments.items():
-            if row.purpose in wanted:
+            if row.purpose in purposes or EVERYTHING in purposes:
                 held = now.held(row.purpose)
                 stays = now.book.stays.get(key, {})
                 given[key] = {one: stay.exportable and one not in held for one, stay in stays.items()}
@@ -123,17 +129,19 @@ class InMemorySegmentation:
     def release(self, profile_ids: Iterable[str], purposes: Iterable[str]) -> None:
         """See `Segmentation.release`."""
         wanted = set(purposes)
-        self._state.now.book.holds -= {(one, purpose) for one in profile_ids for purpose in wanted}
+        for place in [(one, purpose) for one in profile_ids for purpose in wanted]:
+            self._state.now.book.holds.pop(place, None)
 
     def forget(self, profile_ids: Iterable[str], *, at: datetime) -> Forgotten:
         """See `Segmentation.forget`."""
-        now, gone = self._state.now, self._with_merged(profile_ids)
+        now, gone = self._state.now, self.with_merged(profile_ids)
         kept = [change for change in (_without(c, gone) for c in now.book.changes) if change is not None]
         removed, now.book.changes = len(now.book.changes) - len(kept), kept
         past: list[Past] = [one for one in now.book.history if one.profile_id not in gone]
         history, now.book.history = len(now.book.history) - len(past), past
-        holds = {hold for hold in now.book.holds if hold[0] in gone}
-        now.book.holds -= holds
+        holds = [hold for hold in now.book.holds if hold[0] in gone]
+        for hold in holds:
+            del now.book.holds[hold]
         given, left = {}, Counter[str]()
         for key, row in now.segments.items():
             stays = now.book.stays.get(key, {})
@@ -145,7 +153,8 @@ class InMemorySegmentation:
         moved = self._settle(given, at=at, reason="erased", keep_history=False)
         return Forgotten(left.total(), history, removed, moved.exited, len(holds))
 
-    def _with_merged(self, profile_ids: Iterable[str]) -> set[str]:
+    def with_merged(self, profile_ids: Iterable[str]) -> set[str]:
+        """These profiles, and all that were merged into them."""
         found = set(profile_ids)
         pending = found
         while pending:

@@ -83,7 +83,9 @@ class SqlSegmentation:
             self._require(connection, version, expected)
             connection.execute(sa.insert(segment_versions), vars(version))
             write_segments(connection, segments)
-            writer = MembershipWriter(connection, self._backend, at=at, run_id=run_id, reason="definition")
+            writer = MembershipWriter(
+                connection, self._backend, at=at, run_id=run_id, reason="definition", consents=basis.consents
+            )
             writer.evaluated(row.key for row in segments)
             writer.give(memberships)
             moved = writer.settle()

@@ -37,13 +37,15 @@ membership_history = sa.Table(
     sa.Index("ix_membership_history_profile_id", "profile_id"),
 )
 
-# Who may not be used for a purpose, whatever an evaluation of older data says.
+# Who may not be used for a purpose (`*`: for any), whatever an evaluation says that does not know it. A hold of the
+# consent ledger names its entry, and an evaluation that has read the ledger so far decides itself; others stay.
 membership_holds = sa.Table(
     "membership_holds",
     metadata,
     sa.Column("profile_id", Key, primary_key=True),
     sa.Column("purpose", Key, primary_key=True),
     sa.Column("since", Moment, nullable=False),
+    sa.Column("entry", sa.BigInteger),
 )
 
 # The latest moment that any membership speaks of: moments never go back, so that stays do not overlap.

@@ -32,6 +32,7 @@ from cdp.store.base import (
     StoredIdentifier,
     StoredProfile,
 )
+from cdp.store.consents import SqlConsents
 from cdp.store.decisions import SqlDecisions
 from cdp.store.faults import constraint_told, told
 from cdp.store.postgres import PostgresBackend
@@ -50,6 +51,7 @@ class SqlStore:
         self._backend = backend
         self._engine = backend.engine()
         self.decisions = SqlDecisions(self._engine, backend, self._writing, self._rows)
+        self.consents = SqlConsents(backend, self._writing, self._rows, self._settled)
         self.segmentation = SqlSegmentation(backend, self._writing, self._rows, self._settled)
 
     @classmethod
@@ -90,12 +92,15 @@ class SqlStore:
         segments: Iterable[SegmentRow],
         memberships: Iterable[tuple[str, str, bool]],
         definitions: Mapping[str, int] | None = None,
+        consents: int = 0,
     ) -> PublishReport:
         """See `Store.publish`."""
         wrong = CheckFailed("Nothing was published: what was given contradicts itself.")
         with self._writing(wrong) as connection:
             publisher = Publisher(connection, self._backend, publication)
-            report = publisher.run(profiles, identifiers, redirects, segments, memberships, definitions=definitions)
+            report = publisher.run(
+                profiles, identifiers, redirects, segments, memberships, definitions=definitions, consents=consents
+            )
         self._settled()
         return report
 

@@ -165,11 +165,11 @@ class Execution:
                 connection.execute("insert into new.ops.erasures values (?, ?, ?)", [seq, request, now])
 
     def _decisions(self) -> int:
-        """What people decided about the erased: links that name their records, edits about their values."""
+        """What names the erased's records or values: people's decisions, and consents of others."""
         records = [record for one in self.closures for record in one.records]
         values = [value for one in self.closures for value in (*one.mailboxes, *one.phones)]
         with open_store(self.settings.database_url) as store:
-            return store.decisions.forget(records, values)
+            return store.decisions.forget(records, values) + store.consents.forget(records)
 
     def _publication(self) -> dict[str, Any]:
         """Snapshot and store without the people, at one moment; former snapshots are removed."""

@@ -46,6 +46,7 @@ def publish(
     withheld: Collection[int] = (),
     purpose: str = "marketing",
     definitions: Mapping[str, int] | None = None,
+    consents: int = 0,
 ) -> PublishReport:
     """Publish people by number; `members` maps segment keys to numbers, no purpose reaches those `withheld`."""
     documents = people if isinstance(people, dict) else {number: {"number": number} for number in people}
@@ -63,4 +64,5 @@ def publish(
             (key, profile_id(number), number not in withheld) for key, numbers in chosen.items() for number in numbers
         ),
         definitions=definitions,
+        consents=consents,
     )

@@ -147,7 +147,14 @@ def build_marts(connection: duckdb.DuckDBPyConnection, people: int) -> None:
             timestamp '2025-06-10' as first_purchase_at, timestamp '2025-06-10' as last_purchase_at,
             0 as tickets, 0 as slow_tickets, 0 as satisfaction_good, 0 as satisfaction_bad, 0 as emails_clicked,
             'decision' as current_stage, timestamp '2025-06-11' as stage_since
-        from person
+        from person;
+        create table marts.consent_statements as
+        select profile_id, 'sales' as source, 'sales' || n as source_record_id, n % 3 = 0 as consents,
+            false as is_objection, timestamp '2025-05-01' as stated_at
+        from person where n % 3 < 2
+        union all
+        select profile_id, 'marketing', 'person' || n || '@example.org', false, true, timestamp '2025-06-01'
+        from person where n % 9 = 0
         """
     )
 

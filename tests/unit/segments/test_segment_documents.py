@@ -129,7 +129,7 @@ def test_allowed_values_are_listed_and_every_fault_is_told() -> None:
         {"type": "and", "of": [{**TRAIT, "op": "~"}, {"type": "consent", "purpose": "fun", "state": "given"}]}
     )
     assert [path for path, _, _ in faults] == ["where.of[0].op", "where.of[1].purpose"]
-    assert faults[1][2] == ("marketing", "personalisation", "analytics", "service")
+    assert faults[1][2] == ("marketing", "personalisation", "analytics", "service", "sharing")
 
 
 @pytest.mark.parametrize(

@@ -114,16 +114,16 @@ def test_another_purpose_never_widens_what_the_segment_is_for(
         export(people, german, format="csv", out=out, as_of=AS_OF, purpose="fun")
 
 
-def test_a_ledger_takes_over_the_gate(people: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_a_ledger_takes_over_from_the_sources(people: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     people.execute("CREATE TABLE ledger (profile_id VARCHAR, purpose VARCHAR, state VARCHAR)")
     people.execute(
-        "INSERT INTO ledger VALUES ('b', 'marketing', 'given'), ('c', 'marketing', 'refused'),"
+        "INSERT INTO ledger VALUES ('b', 'marketing', 'given'), ('a', 'marketing', 'refused'),"
         " ('a', 'service', 'refused'), ('e', 'marketing', 'given')"
     )
     out, gate = tmp_path / "out.csv", Gate("ledger")
 
     export(people, segment("trait.country = 'DE'"), format="csv", out=out, as_of=AS_OF, gate=gate)
-    assert [row["profile_id"] for row in read(out)] == ["b"]
+    assert [row["profile_id"] for row in read(out)] == ["b", "d"]
 
     service = segment("trait.country = 'DE'", purpose="service")
     export(people, service, format="csv", out=out, as_of=AS_OF, gate=gate)
@@ -131,7 +131,7 @@ def test_a_ledger_takes_over_the_gate(people: duckdb.DuckDBPyConnection, tmp_pat
 
     silent = segment("consent('marketing') = 'unknown'", purpose="service")
     export(people, silent, format="csv", out=out, as_of=AS_OF, gate=gate)
-    assert [row["profile_id"] for row in read(out)] == ["d", "f"]
+    assert [row["profile_id"] for row in read(out)] == ["c"]
 
 
 @pytest.mark.parametrize("where", ["everyone", "trait.is_anonymous = false", "not trait.country = 'XX'"])

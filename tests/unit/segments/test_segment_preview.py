@@ -67,7 +67,8 @@ def test_the_sample_shows_only_exportable_people_and_masks_them(people: duckdb.D
 
 
 def test_a_ledger_rules_the_preview_too(people: duckdb.DuckDBPyConnection) -> None:
-    people.execute("CREATE TABLE ledger AS SELECT 'b' AS profile_id, 'marketing' AS purpose, 'given' AS state")
+    said = "(VALUES ('b', 'given'), ('a', 'refused'), ('c', 'unknown')) AS said(profile_id, state)"
+    people.execute(f"CREATE TABLE ledger AS SELECT profile_id, 'marketing' AS purpose, state FROM {said}")
     found = preview(people, segment("trait.country = 'DE'"), as_of=AS_OF, gate=Gate("ledger"))
     assert found.exportable == 1
     assert [row["profile_id"] for row in found.sample] == ["b"]

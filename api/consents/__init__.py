@@ -1,0 +1,1 @@
+"""What people agreed and objected to, over HTTP."""

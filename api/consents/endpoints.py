@@ -1,0 +1,67 @@
+"""Consent: parse, delegate, answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from api.consents import service
+from api.consents.schemas import AsOf, Consents, GlobalPrivacyControl, NewStatement, Restriction
+from api.problems import responses
+from api.profiles.schemas import ProfileId
+from api.security import ConsentReader, ConsentWriter
+from api.services import ServicesDependency
+
+KNOWN = responses(301, 401, 403, 404, 410, 422, 503)
+
+
+async def get_consents(
+    services: ServicesDependency, caller: ConsentReader, profile_id: ProfileId, as_of: AsOf = None
+) -> dict[str, Any]:
+    """What is effective for a person, for every purpose and why, and the entries of the ledger.
+
+    With `as_of`, what was effective then: by what had been said, as far as the sources still know.
+    """
+    return await service.shown(services, caller, str(profile_id), as_of)
+
+
+async def say(
+    services: ServicesDependency,
+    caller: ConsentWriter,
+    profile_id: ProfileId,
+    statement: NewStatement,
+    sec_gpc: GlobalPrivacyControl = None,
+) -> dict[str, Any]:
+    """Write down what a person agrees or objects to. Withdrawing takes the same call as giving.
+
+    A refusal counts at once: the person leaves the segments of that purpose, and nothing is sent or exported any more.
+    What is given brings them in with the next run. `Sec-GPC: 1` is written down as an objection to sale and sharing.
+    """
+    browser_objects = sec_gpc is not None and sec_gpc.strip() == "1"
+    return await service.say(services, caller, str(profile_id), statement, browser_objects=browser_objects)
+
+
+async def restrict(
+    services: ServicesDependency, caller: ConsentWriter, profile_id: ProfileId, restriction: Restriction
+) -> dict[str, Any]:
+    """Restrict the use of a person's data (Art. 18 GDPR): stored, but out of everything that reaches out."""
+    return await service.restrict(services, caller, str(profile_id), restriction, lift=False)
+
+
+async def lift(
+    services: ServicesDependency, caller: ConsentWriter, profile_id: ProfileId, restriction: Restriction
+) -> dict[str, Any]:
+    """End a restriction; what the person agreed and objected to counts again, with the next run."""
+    return await service.restrict(services, caller, str(profile_id), restriction, lift=True)
+
+
+def router() -> APIRouter:
+    """The routes of this feature."""
+    routes = APIRouter(prefix="/v1/profiles/{profile_id:uuid}", tags=["consent"], responses=KNOWN)
+    routes.add_api_route("/consents", get_consents, response_model=Consents, responses=responses(400))
+    written = {"response_model": Consents, "status_code": 201, "methods": ["POST"], "responses": responses(400, 413)}
+    routes.add_api_route("/consents", say, **written)  # type: ignore[arg-type]
+    routes.add_api_route("/restriction", restrict, **written)  # type: ignore[arg-type]
+    routes.add_api_route("/restriction/lift", lift, **written)  # type: ignore[arg-type]
+    return routes

@@ -1,0 +1,104 @@
+"""Answers about consent: the ledger from the store, what the sources say from the snapshot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import duckdb
+
+from api import masking
+from api.consents.schemas import NewStatement, Restriction
+from api.profiles.service import living
+from api.security import Caller
+from api.services import Services
+from cdp.domain.consent import EVERYTHING, State, Statement
+from cdp.errors import InputError
+from privacy.consent import effective, showing
+from segments import moments
+
+SECONDS = 10.0
+
+Records = tuple[tuple[str, str], ...]
+
+
+async def shown(services: Services, caller: Caller, profile_id: str, as_of: str | None) -> dict[str, Any]:
+    """What is effective for a person, now or at a moment."""
+    await living(services, profile_id, "/consents")
+    moment = _moment(as_of, "as_of")
+
+    def question(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+        ledger = services.consents.ledger()
+        return showing.shown(connection, services.store, ledger, profile_id, as_of=moment)
+
+    facts = await services.analyst.ask(await services.analyst.publication(), question, seconds=SECONDS)
+    services.audit.record(caller.actor, "consent.read", profile_id, {"personal": caller.sees_personal_data})
+    if not caller.sees_personal_data:
+        facts["entries"] = [{**one, "proof": masking.masked(one["proof"])} for one in facts["entries"]]
+    return facts
+
+
+async def say(
+    services: Services, caller: Caller, profile_id: str, wanted: NewStatement, *, browser_objects: bool
+) -> dict[str, Any]:
+    """Write down what a person said, and what their browser says; a refusal counts at once."""
+    at, now = _moment(wanted.at, "at"), services.clock.now()
+
+    def statements(records: Records) -> list[Statement]:
+        first = showing.stated(
+            profile_id, wanted.purpose, wanted.state, at=at, now=now, channel=wanted.channel,
+            recorded_by=caller.actor, text_version=wanted.text_version, proof=wanted.proof, origin=wanted.origin,
+            records=records,
+        )  # fmt: skip
+        if not browser_objects:
+            return [first]
+        return [first, showing.browser_objects(profile_id, now=now, recorded_by=caller.actor, records=records)]
+
+    return await _write(services, caller, profile_id, statements)
+
+
+async def restrict(
+    services: Services, caller: Caller, profile_id: str, wanted: Restriction, *, lift: bool
+) -> dict[str, Any]:
+    """Keep a person's data out of use, or end that."""
+    at, now = _moment(wanted.at, "at"), services.clock.now()
+    state: State = "lifted" if lift else "restricted"
+
+    def statements(records: Records) -> list[Statement]:
+        return [
+            showing.stated(
+                profile_id, EVERYTHING, state, at=at, now=now, channel=wanted.channel, recorded_by=caller.actor,
+                text_version=wanted.text_version, proof=wanted.proof, records=records,
+            )
+        ]  # fmt: skip
+
+    return await _write(services, caller, profile_id, statements)
+
+
+async def _write(
+    services: Services, caller: Caller, profile_id: str, statements: Callable[[Records], list[Statement]]
+) -> dict[str, Any]:
+    await living(services, profile_id, "/consents")
+    statements(())
+    publication = await services.analyst.publication()
+
+    def records(connection: duckdb.DuckDBPyConnection) -> Records:
+        return effective.records_of(connection, profile_id)
+
+    held = await services.analyst.ask(publication, records, seconds=SECONDS)
+    moment = max(services.clock.now(), publication.as_of)
+    written = await asyncio.to_thread(services.store.consents.write, statements(held), at=moment)
+    for one in written:
+        detail = {"entry": one.seq, "purpose": one.purpose, "origin": one.origin}
+        services.audit.record(caller.actor, f"consent.{one.state}", profile_id, detail)
+    return await shown(services, caller, profile_id, None)
+
+
+def _moment(text: str | None, field: str) -> Any:
+    if text is None:
+        return None
+    try:
+        return moments.moment(text)
+    except ValueError as error:
+        raise InputError(f"{field}: {error}.") from None
