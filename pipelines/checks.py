@@ -52,6 +52,8 @@ def build_freshness_checks(settings: Settings) -> list[dg.AssetChecksDefinition]
                 severity=severity,
                 metadata={"newest": str(item.newest) if item else "no data"},
             )
+        with guarded("freshness"):
+            freshness.judge(found.values(), run.progress, block=blocking)
 
     return [source_freshness]
 

@@ -75,12 +75,15 @@ def _run(
     news = News.EVERYTHING if full_refresh else _news(settings, delivered, partial, progress)
     if news is News.NOTHING:
         if not renew_model:
+            _judge_freshness(settings, progress)
             run_triggers(settings)
             return None
         news = News.DECISIONS
     if delivered is not None:
         # The whole job also judges how fresh the sources are.
         news = News.EVERYTHING
+    elif news is News.DECISIONS:
+        _judge_freshness(settings, progress)
     options = {
         "delivered": str(delivered or ""),
         "deliver": delivered is not None,
@@ -88,6 +91,15 @@ def _run(
         "renew_model": renew_model,
     }
     return _execute(settings, news, options, progress)
+
+
+def _judge_freshness(settings: Settings, progress: Progress) -> None:
+    """What the whole job does once it has loaded: sources that stopped delivering are told where nothing is loaded."""
+    from pipelines.ingest import freshness
+
+    with open_engine(settings).reader() as connection:
+        found = freshness.check(connection, settings.clock.now())
+    freshness.judge(found, progress, block=settings.freshness == "block")
 
 
 def _replay_erasures(settings: Settings, progress: Progress) -> None:
@@ -113,7 +125,10 @@ def _news(settings: Settings, delivered: Path | None, partial: bool, progress: P
     wait_until_free(engine, progress)
     with engine.writer() as connection:
         tables.ensure(connection)
-    if landing.land(settings, delivered, whole=not partial) if delivered else landing.waiting(settings):
+    pending = landing.land(settings, delivered, whole=not partial) if delivered else landing.waiting(settings)
+    for name, pattern in landing.absent(settings, delivered) if delivered else ():
+        progress(f"{name} brought no file like {pattern} this time; what came before stays")
+    if pending:
         return News.EVERYTHING
     with open_store(settings.database_url) as store:
         current = store.current_publication()
@@ -160,6 +175,9 @@ def _execute(settings: Settings, news: News, options: dict[str, Any], progress: 
         ):
             _close_interrupted_runs(instance)
             job.execute_in_process(run_config=config, instance=instance)
+    except dg.DagsterExecutionInterruptedError:
+        # Dagster takes SIGINT and SIGTERM for itself.
+        raise KeyboardInterrupt from None
     except Exception as error:
         raise _sentence(error) from error
     return account

@@ -25,7 +25,8 @@ PATIENCE_SECONDS = 3.0
 def read_status(settings: Settings) -> dict[str, Any]:
     """Profiles, source records, the cumulative row ledger per entity, people per stage, requests, the last publication.
 
-    `running` tells whether some process writes; while it has the warehouse, the ledger and the stage rules are None.
+    `freshness` is how old the newest record of each source is at the data's now. `running` tells whether some process
+    writes; while it has the warehouse, the ledger, the freshness and the stage rules are None.
     """
     from cdp.store import open_store
     from privacy.register import Register
@@ -42,6 +43,7 @@ def read_status(settings: Settings) -> dict[str, Any]:
         "raw": taken_in[0] if taken_in else None,
         "stages": {name.removeprefix("stage."): n for name, n in counts.items() if name.startswith("stage.")},
         "stage_rules": taken_in[1] if taken_in else None,
+        "freshness": taken_in[2] if taken_in else None,
         "running": running or taken_in is None,
         "requests": Register(settings.privacy).standings(wall_now()),
         "last_run": {
@@ -55,16 +57,20 @@ def read_status(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _taken_in(settings: Settings) -> tuple[dict[str, dict[str, int]], dict[str, Any] | None] | None:
-    """The row ledger and the stage rules; None when the warehouse stays in another process's hands."""
-    from pipelines.ingest import ledger
+Ledger = dict[str, dict[str, int]]
+
+
+def _taken_in(settings: Settings) -> tuple[Ledger, dict[str, Any] | None, list[dict[str, Any]]] | None:
+    """The row ledger, the stage rules and freshness; None when the warehouse stays in another process's hands."""
+    from pipelines.ingest import freshness, ledger
 
     # A run without news has the warehouse for a moment only.
     deadline, pause = stopwatch() + PATIENCE_SECONDS, threading.Event()
     while True:
         try:
             with open_engine(settings).reader() as connection:
-                return ledger.totals(connection), _stage_rules(connection)
+                fresh = [asdict(item) for item in freshness.check(connection, settings.clock.now())]
+                return ledger.totals(connection), _stage_rules(connection), fresh
         except BusyError:
             if stopwatch() > deadline:
                 return None

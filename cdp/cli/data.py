@@ -72,6 +72,9 @@ def status(as_json: bool = Json) -> None:
             f"\nSubject requests: {sum(counted.values())} open, of which {counted['due_soon']} due soon and "
             f"{counted['overdue']} overdue; `cdp privacy list --open` shows them."
         )
+    for item in facts["freshness"] or ():
+        if item["stale"]:
+            say(f"\n{item['source']} is stale: its newest record is {item['age_days']:,.0f} days old.")
     last = facts["last_run"]
     if last:
         say(f"\nLast publication {last['run_id']}, as of {last['as_of']}, served from {last['snapshot_file']}.")

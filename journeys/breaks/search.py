@@ -71,7 +71,7 @@ def _step(row: dict[str, Any]) -> StepDropOff:
 
 
 def _bottlenecks(flows: Rows, fates: Rows, path: list[str]) -> tuple[Bottleneck, ...]:
-    """Stages of the path but the last; the bottleneck is the one that lets the smallest share go on."""
+    """Stages of the path but the last, and which of them is the bottleneck."""
     months: dict[str, Rows] = {stage: [] for stage in path}
     for row in flows:
         if row["stage"] in months:
@@ -79,8 +79,7 @@ def _bottlenecks(flows: Rows, fates: Rows, path: list[str]) -> tuple[Bottleneck,
             months[row["stage"]].append({"month": f"{row['month']:%Y-%m}", **flow})
     fate = {row["stage"]: row for row in fates}
     onward = {stage: _fate(fate.get(stage), "onward") for stage in path}
-    judged = [stage for stage in path if onward[stage].n >= LEAST_FLOW]
-    ranked = sorted(judged, key=lambda stage: onward[stage].value or 0.0)
+    ranked = _narrowest(onward)
     worst = ranked[0] if ranked else None
     distinct = len(ranked) > 1 and (onward[ranked[0]].high or 0.0) < (onward[ranked[1]].low or 0.0)
     found = []
@@ -104,6 +103,23 @@ def _bottlenecks(flows: Rows, fates: Rows, path: list[str]) -> tuple[Bottleneck,
             )
         )
     return tuple(found)
+
+
+def bottleneck(fates: Rows, path: list[str]) -> tuple[str, Measure] | None:
+    """The stage that lets the smallest share of its stays go on, and that share (answers of `queries.FATES`).
+
+    `path` are the stages of the path in order; the last leads nowhere. None when fewer than two stages have
+    `LEAST_FLOW` stays: the only one is no narrower than another.
+    """
+    fate = {row["stage"]: row for row in fates}
+    onward = {stage: _fate(fate.get(stage), "onward") for stage in path[:-1]}
+    ranked = _narrowest(onward)
+    return (ranked[0], onward[ranked[0]]) if ranked else None
+
+
+def _narrowest(onward: dict[str, Measure]) -> list[str]:
+    judged = [stage for stage, measure in onward.items() if measure.n >= LEAST_FLOW]
+    return sorted(judged, key=lambda stage: onward[stage].value or 0.0) if len(judged) > 1 else []
 
 
 def _fate(row: dict[str, Any] | None, name: str) -> Measure:

@@ -1,7 +1,7 @@
 """The sharpest finding: the one sentence that a map carries as its title.
 
 Among what was discovered it is the harm that is surest and touches most purchases; without one, an experiment that
-worked; without that, where the path loses most people.
+worked; without that, the stage from which the smallest share goes on.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from datetime import datetime
 
 import duckdb
 
+from journeys.breaks.search import LEAST_FLOW
 from journeys.findings import words as finding_words
 from journeys.findings.model import Finding, Findings
 from journeys.map.content import Headline, StageColumn
 from journeys.map.words import Words, count, percent
+from journeys.measures import Measure
 
 
 def sharpest(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> Headline:
@@ -31,19 +33,22 @@ def pick(findings: Findings) -> Finding | None:
     return max(harms or experiments, key=_weight, default=None)
 
 
-def headline(findings: Findings, stages: tuple[StageColumn, ...], bottleneck: str | None, lang: str) -> Headline:
-    """The title of a map of these stages, in its language, without a full stop."""
+def headline(
+    findings: Findings, stages: tuple[StageColumn, ...], bottleneck: tuple[str, Measure] | None, lang: str
+) -> Headline:
+    """The title of a map of these stages, in its language, without a full stop.
+
+    `bottleneck` is a stage with the share of its stays that go on.
+    """
     words = Words(lang)
     best = pick(findings)
     if best is not None:
         sentence = finding_words.sentence(best, lang).rstrip(".。")
         return Headline(key=best.key, sentence=sentence, stage=best.stage, finding=best)
-    column = next((stage for stage in stages if stage.stage == bottleneck), None)
-    if column is not None and "lapse" in column.moves:
-        share, name = column.moves["lapse"], words.stage(column.stage, column.label)[0]
-        sentence = words.title(
-            "bottleneck", share=percent(share.value), stage=name, n=count((share.value or 0.0) * share.n)
-        )
+    column = next((stage for stage in stages if bottleneck and stage.stage == bottleneck[0]), None)
+    if column is not None and bottleneck is not None:
+        share, name = bottleneck[1], words.stage(column.stage, column.label)[0]
+        sentence = words.title("bottleneck", share=percent(share.value), stage=name, n=count(share.n), least=LEAST_FLOW)
         return Headline(key="bottleneck", sentence=sentence, stage=column.stage, share=share, people=column.reached)
     last = [stage for stage in stages if stage.is_path][-1]
     name = words.stage(last.stage, last.label)[0]

@@ -79,7 +79,7 @@ def moves(page: Page, grid: Grid, y: float) -> float:
         for move, measure in known.items():
             at = y + 25 + slots[move] * MOVE_LEADING
             length = max(longest * (measure.value or 0.0), 1.5)
-            fill = RED if move == "lapse" and column.is_bottleneck else None
+            fill = RED if move == "forward" and column.is_bottleneck else None
             page.rect(column.left, at - 10, length, 12, fill or GREYS[move])
             key = f"moves.{column.stage.stage}.{move}"
             page.text(column.left + length + 7, at, texts[move], size=13, fill=fill or INK, key=key, hint=hint(measure))

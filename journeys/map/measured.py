@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 from cdp.errors import InputError, NotFoundError
+from journeys.breaks.queries import FATES
 from journeys.feeling import curve
 from journeys.feeling.curve import FeelingCurve
 from journeys.findings.inflection import search
@@ -28,6 +29,7 @@ _ROWS = {
     "people": queries.PEOPLE,
     "steps": queries.STEPS,
     "moves": queries.MOVES,
+    "fates": FATES,
     "time": queries.TIME,
     "touchpoints": queries.TOUCHPOINTS,
     "service": queries.SERVICE,

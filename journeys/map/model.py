@@ -13,6 +13,7 @@ import duckdb
 
 from cdp.errors import InputError
 from journeys import statistics
+from journeys.breaks.search import bottleneck
 from journeys.findings.model import Findings
 from journeys.interventions import catalogue, ranking
 from journeys.map import finding
@@ -31,9 +32,6 @@ from journeys.map.content import (
 from journeys.map.measured import Measured, Rows, gather
 from journeys.measures import Measure
 from journeys.scope import Scope
-
-# Below this many moves a stage is too thinly travelled to be called the bottleneck.
-LEAST_MOVES = 30
 
 
 def build_map(
@@ -80,7 +78,8 @@ def compose(measured: Measured, *, as_of: datetime, lang: str = "en", edits: Pat
     speaks = _language(lang)
     scope, rows, found = measured.scope, measured.rows, measured.findings
     interventions = ranking.rank(found, catalogue.load(edits), speaks)
-    bottleneck = _bottleneck(rows)
+    path = sorted((row for row in rows["stages"] if row["is_path"]), key=lambda row: row["position"])
+    narrow = bottleneck(rows["fates"], [row["stage"] for row in path])
     stages = tuple(_column(stage, measured) for stage in rows["stages"])
     totals = rows["totals"][0]
     return JourneyMap(
@@ -90,11 +89,11 @@ def compose(measured: Measured, *, as_of: datetime, lang: str = "en", edits: Pat
         since=scope.since,
         until=scope.until.astimezone(UTC),
         first_touchpoint=totals["first_at"],
-        headline=finding.headline(found, stages, bottleneck, speaks),
+        headline=finding.headline(found, stages, narrow, speaks),
         totals=_totals(totals),
         stages=stages,
         transitions=tuple(_transition(row) for row in rows["steps"]),
-        bottleneck=bottleneck,
+        bottleneck=narrow[0] if narrow else None,
         interventions=interventions,
         queries=measured.traces,
         feeling_model=measured.feeling.model,
@@ -251,15 +250,3 @@ def _pain_points(stage: str, findings: Findings, moves: dict[str, Measure]) -> t
         return ()
     gone = Measure(value=round(leaves.value * leaves.n), n=leaves.n, unit="stays", query="moves")
     return (PainPoint(key="leaves", share=leaves, people=gone),)
-
-
-def _bottleneck(rows: Rows) -> str | None:
-    """The stage on the path, the last one aside, from which most moves lead off it."""
-    path = sorted((row for row in rows["stages"] if row["is_path"]), key=lambda row: row["position"])
-    lost: dict[str, int] = {}
-    for stage in path[:-1]:
-        moves = {row["move"]: int(row["moves"]) for row in rows["moves"] if row["stage"] == stage["stage"]}
-        if sum(moves.values()) >= LEAST_MOVES:
-            lost[stage["stage"]] = moves.get("lapse", 0)
-    worst = max(lost, key=lambda name: lost[name], default=None)
-    return worst if worst is not None and lost[worst] > 0 else None

@@ -12,6 +12,8 @@ from journeys.map.page import INK, MID, RED, Page
 from journeys.map.words import Words, count
 
 TITLE_SIZE = 30.0
+# Of the description of a stage; what is longer ends in an ellipsis.
+MOST_LINES = 3
 
 
 def render(journey_map: JourneyMap, compare: JourneyMap | None = None, *, beside: JourneyMap | None = None) -> str:
@@ -76,6 +78,9 @@ def _head(page: Page, grid: Grid, top: float) -> float:
         )
         if column.is_bottleneck and end + 10 + fonts.width(words("bottleneck"), 12) <= column.right:
             page.text(end + 10, y, words("bottleneck"), size=12, fill=RED)
-        lines = fonts.wrap(column.description, 12.5, column.width)[:2]
+        lines = fonts.wrap(column.description, 12.5, column.width)
+        if len(lines) > MOST_LINES:
+            rest = " ".join(lines[MOST_LINES - 1 :])
+            lines = [*lines[: MOST_LINES - 1], fonts.shorten(rest, 12.5, column.width)]
         bottom = max(bottom, page.lines(column.left, y + 19, lines, size=12.5, leading=15, fill=MID))
     return bottom + 2

@@ -87,11 +87,12 @@ TEXTS: dict[str, dict[str, str]] = {
         "none": "Nothing that passed the tests.",
         "how": "How to read",
         "how.1": "The path runs left to right; people also go back, skip stages, leave and return. Red marks the "
-        "bottleneck, the stage that most stays leave the path from, and the finding of the title.",
+        "bottleneck, the stage from which the smallest share of stays leads on, and the finding of the title.",
         "how.2": "“At stake” is an upper bound: people affected × measured gap in purchases over 180 days, 95 % "
         "interval. Only experiments show cause; everything else is association: test before rollout.",
         "how.3": "Source: {sources} · {period} · as of {as_of} · ",
-        "title.bottleneck": "{share} of moves from {stage} leave the path, {n} in all: no other stage loses more",
+        "title.bottleneck": "Only {share} of {n} stays in {stage} lead on: of the stages with {least} stays or more, "
+        "none lets fewer go on",
         "title.reached": "{people} people have reached {stage}",
     },
     "zh": {
@@ -176,11 +177,11 @@ TEXTS: dict[str, dict[str, str]] = {
         "none": "没有通过检验的发现。",
         "how": "如何阅读",
         "how.1": "路径从左到右；人们也会后退、跳过阶段、离开和回归。"
-        "红色标出瓶颈（离开路径次数最多的阶段）和标题中的发现。",
+        "红色标出瓶颈（继续前进的停留比例最低的阶段）和标题中的发现。",
         "how.2": "“涉及的购买”是上限：受影响人数 × 180 天内实测的购买差距，附 95 % 区间。"
         "只有随机实验能说明因果，其余都是关联：推广前请先测试。",
         "how.3": "来源：{sources} · {period} · 截至 {as_of} · ",
-        "title.bottleneck": "从“{stage}”出发的 {share} 离开了路径，共 {n} 次：没有哪个阶段流失更多",
+        "title.bottleneck": "“{stage}”的 {n} 次停留中只有 {share} 继续前进：在停留不少于 {least} 次的阶段中最低",
         "title.reached": "{people} 人到达了“{stage}”",
     },
 }

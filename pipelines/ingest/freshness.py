@@ -5,12 +5,13 @@ What counts is the newest time a record speaks of, not when a file arrived: a fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import duckdb
 
+from cdp.errors import CheckFailed
 from pipelines.sources.registry import SOURCES, STALE_AFTER_DAYS
 
 
@@ -23,6 +24,25 @@ class SourceFreshness:
     age_days: float | None
     limit_days: int
     stale: bool
+
+    @property
+    def sentence(self) -> str:
+        """How old the news is, for people."""
+        if self.newest is None or self.age_days is None:
+            return f"{self.source}: nothing dated came yet."
+        return (
+            f"{self.source}: the newest record is of {self.newest:%Y-%m-%d}, {self.age_days:,.0f} days before now; "
+            f"more than {self.limit_days} is stale."
+        )
+
+
+def judge(found: Iterable[SourceFreshness], tell: Callable[[str], None], *, block: bool) -> None:
+    """Tell of every stale source; with `block` a CheckFailed that names them."""
+    stale = [item.sentence for item in found if item.stale]
+    if stale and block:
+        raise CheckFailed(f"Nothing was published, because CDP_FRESHNESS is block. {' '.join(stale)}")
+    for sentence in stale:
+        tell(f"Stale: {sentence}")
 
 
 def check(

@@ -91,6 +91,18 @@ def land(settings: Settings, delivered: Path, *, whole: bool = False) -> list[La
     return sorted(waiting, key=_order)
 
 
+def absent(settings: Settings, delivered: Path) -> list[tuple[str, str]]:
+    """Entities that came before and not in this delivery, of sources that are in it: name and pattern of the file."""
+    mappings = load_mappings(settings.mapping_dir)
+    found, ledger = survey(delivered, mappings), _read_ledger(settings)
+    brought = {entity.source for entity in ENTITIES if found.known[entity.name]}
+    return [
+        (entity.source, mappings[entity.name].patterns[0])
+        for entity in ENTITIES
+        if entity.source in brought and entity.name in ledger.delivered and not found.known[entity.name]
+    ]
+
+
 def waiting(settings: Settings) -> list[LandedFile]:
     """The files that were landed and not loaded yet, in the order in which to load them; looks at landing only."""
     return sorted(_waiting(settings, _read_ledger(settings)), key=_order)

@@ -137,7 +137,9 @@ def test_a_second_run_meanwhile_is_refused_and_the_old_results_stay(
         assert meanwhile["running"]
     finally:
         first.send_signal(signal.SIGTERM)
-        first.communicate()
+        _, said = first.communicate()
+    assert first.returncode == 130 and "Traceback" not in said
+    assert said.rstrip().endswith("nothing is lost, run the same command again.")
 
 
 @pytest.mark.parametrize(

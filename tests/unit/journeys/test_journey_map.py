@@ -13,14 +13,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cdp.errors import ConfigurationError, InputError, NotFoundError
+from journeys.breaks import search
 from journeys.feeling import tables
-from journeys.map import export, fonts, mermaid, svg
+from journeys.findings.model import Findings
+from journeys.map import export, finding, fonts, mermaid, svg
 from journeys.map.content import FEELING_PARTS
 from journeys.map.finding import sharpest
 from journeys.map.model import build_map
 from journeys.map.page import Page, clear_of, spread
 from journeys.map.words import Words, whole_percents
 from journeys.measures import Measure
+from journeys.scope import Scope
 
 HAS_CJK_FONT = importlib.util.find_spec("pylopdf_fonts_zh_cn") is not None
 
@@ -104,6 +107,28 @@ def test_the_title_is_the_finding(english, chinese, world, as_of):
     assert english.headline.sentence in svg.render(english)
     assert "的客户在" in chinese.headline.sentence
     assert sharpest(world, as_of).sentence == english.headline.sentence
+
+
+def test_the_bottleneck_is_the_one_that_breaks_name(world, english, chinese, as_of):
+    named = [one for one in search.find(world, Scope(until=as_of)).bottlenecks if one.is_bottleneck]
+    assert [one.stage for one in named] == [english.bottleneck]
+    without = Findings(false_discovery_rate=0.05, findings=(), not_found=(), tested=0, queries={})
+    for shown in (english, chinese):
+        title = finding.headline(without, shown.stages, (named[0].stage, named[0].onward), shown.lang)
+        assert title.share == named[0].onward and f"{named[0].onward.n:,}" in title.sentence
+    fates = [{"stage": stage, "stays": n, "onward": 3, "away": 0} for stage, n in (("a", 30), ("b", 29), ("c", 90))]
+    assert search.bottleneck(fates, ["a", "b", "c"]) is None, "the only one with enough stays; the last leads nowhere"
+    assert search.bottleneck(fates, ["a", "b", "c", "d"])[0] == "c"
+
+
+def test_no_description_is_cut_without_a_sign(english):
+    def drawn(text: str) -> str:
+        stages = tuple(stage.model_copy(update={"description": text}) for stage in english.stages)
+        return " ".join(re.sub(r"<[^>]+>", " ", svg.render(english.model_copy(update={"stages": stages}))).split())
+
+    shipped = "Was on the journey and has not been heard of for longer than the stage allows"
+    assert drawn(shipped).count("allows") == len(english.stages)
+    assert drawn("word " * 60).count("…") >= len(english.stages)
 
 
 def test_shares_of_moves_sum_to_one_in_data_and_on_paper(english):

@@ -31,4 +31,4 @@ def test_what_is_served_is_told_meanwhile(tmp_path: Path, monkeypatch: pytest.Mo
         assert other.stdout is not None and other.stdout.readline() == "held\n"
         meanwhile = status.read_status(delivery.settings)
         other.communicate()
-    assert meanwhile == {**before, "running": True, "raw": None, "stage_rules": None}
+    assert meanwhile == {**before, "running": True, "raw": None, "stage_rules": None, "freshness": None}

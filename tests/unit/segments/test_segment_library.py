@@ -25,7 +25,7 @@ def ago(days: float) -> datetime:
 def person(*events: tuple[str, float], moves: tuple[tuple[str, float], ...] = (), **traits: Any) -> dict[str, Any]:
     """A person by what differs from someone who is identified, unknown in most respects and never bought."""
     known = {"is_anonymous": False, "purchases": 0, "revenue": 0.0, "slow_tickets": 0, "satisfaction_good": 0,
-             "satisfaction_bad": 0, "channels": ["web"], "current_stage": "awareness"}  # fmt: skip
+             "satisfaction_bad": 0, "touchpoints": 1, "channels": ["web"], "current_stage": "awareness"}  # fmt: skip
     predicted = {name: traits.pop(name) for name in ("lapse_risk",) if name in traits}
     return {"traits": {**known, **traits}, "events": events, "moves": moves, "predicted": predicted}
 
@@ -39,7 +39,11 @@ CROWD = [person(**BUYER) for _ in range(10)]
 CASES: dict[str, tuple[list[Any], list[Any], list[Any]]] = {
     "new_this_week": (
         [person(first_seen_at=ago(7))],
-        [person(first_seen_at=ago(7.01)), person(first_seen_at=ago(1), is_anonymous=True)],
+        [
+            person(first_seen_at=ago(7.01)),
+            person(first_seen_at=ago(1), is_anonymous=True),
+            person(first_seen_at=ago(1), touchpoints=0),
+        ],
         [],
     ),
     "first_purchase": (
