@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from cdp.engine.duckdb import open_engine
 from cdp.errors import NotFoundError, ResourceError
 from cdp.settings import Settings, apply_tool_environment
+from cdp.store import snapshots
 from pipelines.context import Progress, quiet, wait_until_free
 from pipelines.lock import writer_lock
 
@@ -24,7 +25,8 @@ def run_preview(settings: Settings, environment: str, *, progress: Progress = qu
 
     refuse_production(environment)
     apply_tool_environment(settings)
-    if not settings.warehouse.exists():
+    # An unfinished first run leaves a warehouse without models.
+    if snapshots.current(settings.serving) is None or not settings.warehouse.exists():
         raise NotFoundError("There is nothing to compare with yet: run `cdp run --from DIR` first.")
     copy = settings.sqlmesh_state / "warehouse.duckdb"
     copy.parent.mkdir(parents=True, exist_ok=True)
