@@ -202,7 +202,7 @@ def interventions(
                 for i in side.result.interventions
             ],
         )
-    say("People are those it happened to; `--node KEY --segment-out FILE` writes a segment of whom to begin with today.")
+    say("People are those it happened to; `--node KEY --segment-out FILE` writes whom to begin with today.")
 
 
 def plan(
