@@ -46,6 +46,11 @@ def test_segments() -> None:
     assert found["same_answer"] and found["members"] > 0
 
 
+def test_segment_pages() -> None:
+    found = measured("segment_pages", "--members", "5000", "--limit", "500")
+    assert found["every_member_once"] and found["pages"] == 10
+
+
 def test_erasure(demo_home: Home, tmp_path: Path) -> None:
     home = tmp_path / "home"
     shutil.copytree(demo_home.path, home)
