@@ -6,6 +6,7 @@ ever shows people whom the consent gate lets be used for the segment's purpose, 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -52,7 +53,10 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Preview:
-    """All counts are profiles; `share` is of all living profiles, `reachable` counts people who may be contacted."""
+    """All counts are profiles; `share` is of all living profiles, `reachable` counts people who may be contacted.
+
+    What it cost: `rows_scanned` table rows that the engine read, as it counted them, and `seconds` of wall-clock time.
+    """
 
     sentence: str
     purpose: str
@@ -66,6 +70,7 @@ class Preview:
     sample: tuple[Mapping[str, Any], ...]
     blocking: tuple[str, ...]
     time_dependent: bool
+    rows_scanned: int = field(compare=False)
     seconds: float = field(compare=False)
 
 
@@ -97,7 +102,7 @@ def preview(
     others = [known[key] for key in overlap]
     check.require(definition, names, known)
     flags = compiler.compile_flags(others, plan)
-    row = connection.execute(compiler.text(_question(plan, definition, flags, others, sample))).fetchone() or ()
+    row, rows_scanned = _counted(connection, compiler.text(_question(plan, definition, flags, others, sample)))
     answers = iter(row)
     profiles, size, exportable = next(answers), next(answers), next(answers)
     return Preview(
@@ -113,8 +118,22 @@ def preview(
         sample=masking.masked_rows(connection, next(answers) or []) if sample else (),
         blocking=tuple(f"{path}: {reason}" for path, reason in blocking_nodes(definition, known)),
         time_dependent=time_dependent(definition, known),
+        rows_scanned=rows_scanned,
         seconds=stopwatch() - started,
     )
+
+
+def _counted(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[tuple[Any, ...], int]:
+    """The one row of a query, and how many rows of tables the engine read for it."""
+    connection.execute("PRAGMA enable_profiling = 'no_output'")
+    try:
+        connection.execute('SET custom_profiling_settings = \'{"CUMULATIVE_ROWS_SCANNED": "true"}\'')
+        # All of it: the engine counts only when an answer is complete.
+        (row,) = connection.execute(query).fetchall()
+        measured = json.loads(connection.get_profiling_information("json"))
+    finally:
+        connection.execute("PRAGMA disable_profiling")
+    return row, int(measured["cumulative_rows_scanned"])
 
 
 def _parts(definition: SegmentDefinition) -> list[tuple[str, Any]]:
