@@ -17,6 +17,7 @@ from dagster_dbt import DbtCliResource
 from cdp.settings import Settings, apply_tool_environment
 from pipelines import jobs, manifest
 from pipelines.assets import derived
+from pipelines.assets.firings import build_firing_assets
 from pipelines.assets.identity import build_identity_assets
 from pipelines.assets.models import build_model_assets
 from pipelines.assets.publication import build_contract_checks, build_publication_assets
@@ -43,6 +44,7 @@ def build_definitions(
     marts = [key for models in (before, after) for key in models.keys if key.path[0] == "marts"]
     from_identity = [
         *build_identity_assets(),
+        *build_firing_assets(),
         after,
         *derived.build_derived_assets(marts),
         *build_publication_assets([*marts, *derived.KEYS]),

@@ -29,6 +29,8 @@ join triggers as t on t.segment_key = c.segment_key
 where c.seq > :after and c.seq <= :upto and c.change = 'entered' and c.reason = 'evaluated' and t.enabled
 order by c.seq
 """
+# Both arms: who was held out passed every check that the others passed.
+CARRIED_OUT = ("fired", "held_out")
 _UNKNOWN = "There is no trigger with this key; `cdp triggers list` shows them."
 
 
@@ -155,7 +157,7 @@ def person(connection: sa.Connection, profile_id: str, segment_key: str) -> Pers
 def counted(connection: sa.Connection, profile_id: str, *, since: datetime, key: str | None = None) -> int:
     """How often a trigger (all, without `key`) fired for a person after a moment; held out counts as fired."""
     c = trigger_firings.c
-    wanted = [c.profile_id == profile_id, c.state.in_(("fired", "held_out")), c.decided_at > _at(since)]
+    wanted = [c.profile_id == profile_id, c.state.in_(CARRIED_OUT), c.decided_at > _at(since)]
     if key is not None:
         wanted.append(c.trigger_key == key)
     return int(connection.scalar(sa.select(sa.func.count()).select_from(trigger_firings).where(*wanted)) or 0)
@@ -189,6 +191,14 @@ def log(
     with outbox.reading() as connection:
         rows = connection.execute(sa.select(trigger_firings).where(*wanted).order_by(c.id).limit(limit))
         return [firing(row) for row in rows.mappings()]
+
+
+def carried_out(outbox: Outbox, *, after: int = 0, limit: int = 10_000) -> list[Firing]:
+    """Firings above an id that fired or were held out, in the order in which they began."""
+    c = trigger_firings.c
+    with outbox.reading() as connection:
+        statement = sa.select(trigger_firings).where(c.state.in_(CARRIED_OUT), c.id > after)
+        return [firing(row) for row in connection.execute(statement.order_by(c.id).limit(limit)).mappings()]
 
 
 def firing(row: Mapping[Any, Any]) -> Firing:

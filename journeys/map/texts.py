@@ -194,11 +194,14 @@ STAGES_ZH = {
     "loyalty": ("忠诚", "再次购买"),
     "lapsed": ("流失", "不再联系"),
 }
-SOURCES_ZH = {"sales": "销售", "support": "客服", "web": "网站", "pos": "门店", "marketing": "营销", "surveys": "调查"}
+SOURCES_ZH = {
+    "sales": "销售", "support": "客服", "web": "网站", "pos": "门店", "marketing": "营销", "surveys": "调查",
+    "triggers": "触发器",
+}  # fmt: skip
 CHANNELS_ZH = {
     "web": "网站", "email": "邮件", "store": "门店", "support": "客服", "sales": "销售", "chat": "在线客服",
     "organic": "自然流量", "paid": "付费广告", "search": "搜索", "social": "社交媒体", "direct": "直接访问",
-    "referral": "推荐链接", "unknown": "未知渠道",
+    "referral": "推荐链接", "unknown": "未知渠道", "automation": "自动化",
 }  # fmt: skip
 TOUCHPOINTS_ZH = {
     "home": "首页", "page": "页面", "promotion": "促销", "promo": "促销", "catalog": "目录", "product": "商品页",
@@ -209,5 +212,5 @@ TOUCHPOINTS_ZH = {
     "product_review": "商品评价", "store_purchase": "门店购买", "deal_won": "销售订单", "deal_lost": "丢失的商机",
     "ticket": "客服工单", "contact_created": "录入客户档案", "account": "账户页面", "sales_order": "销售订单",
     "offer": "报价", "offer_lost": "未成交报价", "unsubscribe": "退订", "payment_error": "支付失败",
-    "mail_sent": "邮件已发", "mail_open": "邮件打开", "mail_click": "邮件点击",
+    "mail_sent": "邮件已发", "mail_open": "邮件打开", "mail_click": "邮件点击", "trigger_fired": "触发器执行",
 }  # fmt: skip

@@ -24,6 +24,14 @@ create table if not exists {table} (
 _OTHERS = (
     "create table if not exists ops.run_context (run_id varchar not null, as_of timestamp not null)",
     """
+create table if not exists ops.trigger_firings (
+    firing_id bigint not null,
+    trigger_key varchar not null,
+    profile_id varchar not null,
+    decided_at timestamp not null,
+    state varchar not null check (state in ('fired', 'held_out'))
+)""",
+    """
 create table if not exists ops.batches (
     batch_seq bigint primary key,
     source varchar not null,

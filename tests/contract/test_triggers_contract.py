@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +18,8 @@ from cdp.errors import ConflictError, InputError, NotFoundError, VersionMismatch
 from cdp.store import triggers as kept
 from cdp.store.base import Redirect
 from cdp.store.erasing import SqlEraser
+from pipelines import firings
+from pipelines.ingest import tables
 from tests.contract.test_activation_contract import Shop, number
 from tests.support.publications import NOW, profile_id
 from tests.support.receiver import Receiver, receiving
@@ -165,6 +168,42 @@ def test_an_erasure_takes_firings_along(shop: Shop) -> None:
     assert SqlEraser(shop.url).erase([profile_id(1)], None).rows["trigger_firings"] == 1
     assert fire(shop, at_run(shop)) == {"fired": 1}
     assert states(shop) == [(2, "fired")]
+
+
+def test_firings_reach_the_warehouse_under_the_id_that_the_person_lives_on_as(shop: Shop) -> None:
+    trigger(shop, holdout=0.5)
+    shop.members(*range(1, 21), people=30)
+    fire(shop, at_run(shop))
+    arms = dict(states(shop))
+    trigger(shop, expected=1, delay="9h")
+    shop.members(1, 2, 21, 22, people=30)
+    assert fire(shop, at_run(shop)) == {}, "who waits has not fired"
+    with duckdb.connect() as warehouse:
+        tables.ensure(warehouse)
+        warehouse.execute("create schema identity")
+        warehouse.execute("create table identity.profiles (profile_id varchar, status varchar, merged_into varchar)")
+
+        def copied(**gone: tuple[str, int | None]) -> dict[int, str]:
+            """What is in the warehouse when some ids, `p1` for the first, are no longer living."""
+            rows = [
+                (profile_id(one), status, profile_id(heir) if heir else None)
+                for one in range(1, 31)
+                for status, heir in [gone.get(f"p{one}", ("living", None))]
+            ]
+            warehouse.execute("delete from identity.profiles")
+            warehouse.executemany("insert into identity.profiles values (?, ?, ?)", rows)
+            count = firings.replace(warehouse, shop.outbox)
+            sql = "select profile_id, state, decided_at from ops.trigger_firings where trigger_key = 'welcome'"
+            found = warehouse.execute(sql).fetchall()
+            assert len(found) == count and {row[2] for row in found} <= {datetime(2026, 1, 1, 2)}
+            return {number(row[0]): row[1] for row in found}
+
+        assert copied() == arms and set(arms.values()) == {"fired", "held_out"}
+        expected = {one: state for one, state in arms.items() if one not in (1, 2, 3)}
+        merged = copied(p1=("merged", 2), p2=("merged", 29), p3=("retired", None))
+        assert merged.pop(29) in (arms[1], arms[2]) and merged == expected
+        SqlEraser(shop.url).erase([profile_id(one) for one in range(1, 21)], None)
+        assert copied() == {}, "nothing of the erased comes back"
 
 
 def test_mistakes_are_told(shop: Shop) -> None:

@@ -120,6 +120,16 @@ SECOND = {
     ],
     "marketing_email_events": [mail(1, "unsubscribe", day(50), "e1")],
 }  # fmt: skip
+# Of trigger `cart`: one fired before anybody was held out, two arms, one after now.
+FIRINGS = [
+    (1, "cart", "p1", day(60), "fired"),
+    (2, "cart", "p2", day(61), "held_out"),
+    (3, "cart", "p4", day(61), "fired"),
+    (4, "cart", "p2", day(70), "held_out"),
+    (5, "cart", "p4", day(70), "fired"),
+    (6, "cart", "p3", datetime(2026, 3, 1), "fired"),
+    (7, "news", "p1", day(61), "fired"),
+]
 MAPPED = {"m8": web(None, "Product Added", day(6), "m8")}
 
 
@@ -148,6 +158,8 @@ def world(settings: Settings, journeys: dict[int, list[tuple[datetime, str]]]) -
     assert "staging.stg_web__events" in heard
     assert report.models > 15 and report.tests > 20
     made.identify([1, 2, 3, 4, 5, 6, *RANDOM_PEOPLE], anonymous=("x1",))
+    with made.connect() as connection:
+        connection.executemany("insert into ops.trigger_firings values (?, ?, ?, ?, ?)", FIRINGS)
     transform.run_dbt(settings, "marts")
     return made
 
@@ -345,7 +357,27 @@ def test_empty_texts_are_null_and_others_stay_as_they_are(world: DbtWorld) -> No
 
 
 def test_experiments_and_mails_reach_the_person_by_address(world: DbtWorld) -> None:
-    assert world.rows("select experiment, profile_id, arm from marts.experiments") == [("welcome", "p5", "treatment")]
+    found = world.rows("select experiment, profile_id, arm from marts.experiments where experiment = 'welcome'")
+    assert found == [("welcome", "p5", "treatment")]
     assert world.rows("select count(*) from marts.touchpoints where source = 'marketing' and profile_id is null") == [
         (0,)
     ]
+
+
+def test_firings_are_on_the_timeline_and_move_nobody(world: DbtWorld) -> None:
+    found = world.rows(
+        "select touchpoint_id, profile_id, event_name, touchpoint_type, channel, campaign, occurred_at, stage,"
+        " is_activity from marts.touchpoints where source = 'triggers' order by touchpoint_id"
+    )
+    assert [row[0] for row in found] == [f"triggers:firings:{one}" for one in (1, 3, 5, 7)], "nothing came to p2"
+    assert found[0][1:] == ("p1", "Trigger Fired", "trigger_fired", "automation", "cart", day(60), None, False)
+    accounts = "select events, not_touchpoints, after_now, touchpoints from marts.event_accounts"
+    assert world.rows(f"{accounts} where source = 'triggers'") == [(5, 0, 1, 4)]
+
+
+def test_a_trigger_that_holds_people_out_is_an_experiment(world: DbtWorld) -> None:
+    found = world.rows(
+        "select experiment, profile_id, arm, assigned_at from marts.experiments where experiment <> 'welcome'"
+        " order by 2"
+    )
+    assert found == [("trigger:cart", "p2", "control", day(61)), ("trigger:cart", "p4", "treatment", day(61))]

@@ -1,6 +1,18 @@
 with all_events as (
 
-    select * from {{ ref("int_events") }}
+    select
+        source,
+        source_entity,
+        touchpoint_type
+    from {{ ref("int_events") }}
+
+    union all
+
+    select
+        source,
+        source_entity,
+        touchpoint_type
+    from {{ ref("int_trigger_events") }}
 
 ),
 

@@ -53,13 +53,51 @@ identified as (
 
 ),
 
+-- what triggers did names the person already
+named as (
+
+    select * from identified
+
+    union all
+
+    select
+        event_id,
+        source,
+        source_entity,
+        source_record_key,
+        cast(null as varchar) as person_source,
+        cast(null as varchar) as person_record_id,
+        cast(null as varchar) as anonymous_id,
+        cast(null as varchar) as email,
+        occurred_at,
+        event_kind,
+        event_name,
+        event_match,
+        touchpoint_type,
+        channel,
+        lane,
+        counts_as,
+        is_activity,
+        needs_count,
+        cast(null as double) as amount,
+        cast(null as varchar) as currency,
+        cast(null as varchar) as device,
+        campaign,
+        cast(null as varchar) as acquisition_channel,
+        cast(null as bigint) as batch_seq,
+        profile_id
+    from {{ ref("int_trigger_events") }}
+    where touchpoint_type is not null
+
+),
+
 -- counting is only needed where a later occurrence means more than the first
 counted as (
 
     select
         *,
         1 as nth
-    from identified
+    from named
     where not needs_count or profile_id is null
 
     union all
@@ -67,7 +105,7 @@ counted as (
     select
         *,
         row_number() over (partition by profile_id, counts_as order by occurred_at, event_id) as nth
-    from identified
+    from named
     where needs_count and profile_id is not null
 
 ),
