@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from cdp.clock import SystemClock
 from cdp.errors import ConfigurationError
+from cdp.wording import reason
+
+# What `tool_environment` sets for dbt beside the settings.
+_FOR_TOOLS = {"CDP_WAREHOUSE", "CDP_SPILL"}
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,21 +36,30 @@ class Settings(BaseSettings):
     )
 
     home: Path = Field(Path("var"), description="Where all run-time state lives.")
-    as_of: datetime | None = Field(None, description='The data\'s "now", ISO 8601 with zone; empty means the clock.')
+    as_of: datetime | None = Field(
+        None,
+        examples=["2026-01-01T00:00:00Z"],
+        description='The data\'s "now", ISO 8601 with zone; empty means the clock.',
+    )
     engine: Literal["duckdb"] = Field("duckdb", description="Analytical engine.")
     store_url: str | None = Field(
         None, description="SQLAlchemy URL of the store; default is SQLite under the state home."
     )
     # Two cores and 4 GB are what a small server has to spare; a larger machine sets both.
     threads: int = Field(2, ge=1, le=256, description="Threads the engine may use.")
-    memory_limit: str = Field("4GB", pattern=r"^\d+(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$")
+    memory_limit: str = Field(
+        "4GB", pattern=r"^\d+(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$", examples=["4GB", "512MB"]
+    )
     max_spill: str = Field("50GB", description="Most disk the engine may spill to.")
     api_host: str = "127.0.0.1"
     api_port: int = Field(8321, ge=1, le=65535)
     dagster_port: int = Field(3321, ge=1, le=65535)
     freshness: Literal["warn", "block"] = Field("warn", description="Whether a stale source blocks publishing.")
     stage_set: str = Field(
-        "retail", pattern=r"^[a-z][a-z0-9_]*$", description="Folder of dbt_project/seeds with the rules of the journey."
+        "retail",
+        pattern=r"^[a-z][a-z0-9_]*$",
+        examples=["retail", "b2b"],
+        description="Folder of dbt_project/seeds with the rules of the journey.",
     )
     mapping_dir: Path | None = Field(None, description="Folder of source mapping files that replace the shipped ones.")
     identity_limits: Path | None = Field(None, description="YAML with the limits of identity; default: shipped.")
@@ -76,7 +90,7 @@ class Settings(BaseSettings):
     @classmethod
     def _utc(cls, value: datetime | None) -> datetime | None:
         if value is not None and value.tzinfo is None:
-            raise ValueError("needs a time zone, for example 2026-01-01T00:00:00Z")
+            raise ValueError("it needs a time zone, for example 2026-01-01T00:00:00Z")
         return value.astimezone(UTC) if value else None
 
     @cached_property
@@ -156,8 +170,21 @@ def load_settings(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
-        name = "CDP_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise ConfigurationError(f"{name} is not usable: {first['msg']}.") from None
+        field = "_".join(str(part) for part in first["loc"])
+        known = Settings.model_fields.get(field)
+        told = reason(first, known.examples if known else None)
+        raise ConfigurationError(f"CDP_{field.upper()} is not usable: {told}") from None
+
+
+def unknown_variables() -> dict[str, str | None]:
+    """Names in the environment and in `.env` that begin like settings but are none, each with the nearest setting."""
+    known = {f"CDP_{name.upper()}" for name in Settings.model_fields}
+    given = {name.upper() for name in (*os.environ, *DotEnvSettingsSource(Settings).env_vars)}
+    unknown = sorted(name for name in given - known - _FOR_TOOLS if name.startswith("CDP_"))
+    # The prefix would make all of them look alike.
+    plain = {name.removeprefix("CDP_"): name for name in known}
+    near = {name: get_close_matches(name.removeprefix("CDP_"), plain, n=1) for name in unknown}
+    return {name: plain[found[0]] if found else None for name, found in near.items()}
 
 
 def child_environment(settings: Settings, **extra: str) -> dict[str, str]:

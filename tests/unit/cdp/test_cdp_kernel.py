@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cdp.cli.app import run
+from cdp.cli.state import warn_of_unknown_variables
 from cdp.errors import AccessError, ConfigurationError
 from cdp.ids import digest, new_profile_id, new_run_id
 from cdp.settings import load_settings, tool_environment
@@ -35,8 +36,7 @@ def test_every_setting_is_in_the_example_and_the_other_way_round() -> None:
     from cdp.settings import Settings
 
     declared = {f"CDP_{name.upper()}" for name in Settings.model_fields}
-    assert declared - named <= {"CDP_ENGINE"}
-    assert named <= declared
+    assert named == declared
 
 
 def test_telemetry_of_every_tool_is_off(tmp_path: Path) -> None:
@@ -120,3 +120,41 @@ def test_a_home_that_is_no_folder_is_one_sentence(
     monkeypatch.setenv("CDP_HOME", str(tmp_path / "file"))
     assert run(["run", "--from", str(tmp_path)]) == 1
     assert capsys.readouterr().err == f"cdp: {tmp_path / 'file'}: File exists.\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("AS_OF", "2026-01-01", "CDP_AS_OF is not usable: it needs a time zone, for example 2026-01-01T00:00:00Z."),
+        ("MEMORY_LIMIT", "lots", "CDP_MEMORY_LIMIT is not usable: it does not have the right form, for example `4GB`"),
+        ("THREADS", "many", "CDP_THREADS is not usable: it must be a whole number."),
+        ("FRESHNESS", "no", "CDP_FRESHNESS is not usable: it must be 'warn' or 'block'."),
+    ],
+)
+def test_a_wrong_setting_is_told_in_plain_words(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(f"CDP_{name}", value)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    assert caught.value.message.startswith(told) and not caught.value.message.endswith("..")
+
+
+def test_a_mistyped_setting_is_named_once_with_the_nearest(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CDP_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("CDP_TYPO", "1")
+    (tmp_path / ".env").write_text("CDP_MEMRY_LIMIT=2GB\nCDP_LOG_LEVEL=ERROR\n")
+    for name in tool_environment(load_settings()):
+        if name.startswith("CDP_") and name not in ("CDP_HOME", "CDP_THREADS", "CDP_MEMORY_LIMIT"):
+            monkeypatch.setenv(name, "x")
+    warn_of_unknown_variables.cache_clear()
+    for _ in range(2):
+        run(["segment", "list"])
+    told = [line for line in capsys.readouterr().err.splitlines() if "is no setting" in line]
+    assert told == [
+        "cdp: CDP_MEMRY_LIMIT is no setting and is ignored; did you mean CDP_MEMORY_LIMIT?",
+        "cdp: CDP_TYPO is no setting and is ignored; see .env.example for those there are.",
+    ]
