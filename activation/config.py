@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from cdp.errors import InputError
 from cdp.outbound import Guard
+from cdp.wording import reason
 
 KEY = r"^[a-z][a-z0-9_]{0,63}$"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
@@ -104,7 +105,7 @@ def parse(content: Mapping[str, Any]) -> Webhook | Files | Table:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"] if part not in ("webhook", "files", "table")) or "kind"
-        raise InputError(f"Destination, {place}: {first['msg'].removeprefix('Value error, ')}.") from None
+        raise InputError(f"Destination, {place}: {reason(first)}") from None
 
 
 def require_paths(config: Webhook | Files | Table, document: Mapping[str, Any]) -> None:

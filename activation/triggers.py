@@ -25,6 +25,7 @@ from cdp.store import triggers as kept
 from cdp.store.delivery_tables import deliveries
 from cdp.store.outbox import Outbox
 from cdp.store.triggers import Firing, Person, Trigger
+from cdp.wording import reason
 
 BATCH = 500
 _UNITS = {"m": 60, "h": 3_600, "d": 86_400}
@@ -102,7 +103,7 @@ def parse(content: Any) -> Definition:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"Trigger, {place}: {first['msg'].removeprefix('Value error, ')}.") from None
+        raise InputError(f"Trigger, {place}: {reason(first)}") from None
 
 
 def save(outbox: Outbox, wanted: Definition, *, by: str, at: datetime, expected: int | None) -> Trigger:

@@ -7,6 +7,7 @@ the first request is told as one sentence.
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 
 from api.app import create_app
 from cdp.errors import ConflictError
@@ -15,8 +16,11 @@ from cdp.store import open_store
 from privacy.restored import require_replayed
 
 
-def serve(settings: Settings) -> None:
-    """Serve until interrupted. Raises ConflictError when the address is taken or erasures must be replayed first."""
+def serve(settings: Settings, listening: Callable[[], None] | None = None) -> None:
+    """Serve until interrupted; `listening` is called once requests are taken.
+
+    Raises ConflictError when the address is taken or erasures must be replayed first.
+    """
     import uvicorn
 
     with open_store(settings.database_url) as store, _listening(settings) as listener:
@@ -32,6 +36,8 @@ def serve(settings: Settings) -> None:
             timeout_keep_alive=30,
             timeout_graceful_shutdown=10,
         )
+        if listening is not None:
+            listening()
         uvicorn.Server(config).run(sockets=[listener])
 
 
@@ -43,5 +49,5 @@ def _listening(settings: Settings) -> socket.socket:
     except OSError as error:
         raise ConflictError(
             f"{settings.api_host}:{settings.api_port} cannot be listened on ({error.strerror}); choose another with "
-            "CDP_API_HOST and CDP_API_PORT."
+            "`--host` and `--port` or the settings CDP_API_HOST and CDP_API_PORT."
         ) from None

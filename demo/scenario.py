@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cdp.errors import ConfigurationError
+from cdp.wording import reason
 
 SHIPPED = Path(__file__).resolve().parent / "scenarios"
 MERGED = frozenset({"household", "records", "corruptions", "web", "support", "marketing"})
@@ -239,8 +240,7 @@ def load_scenario(scenario: str | Path) -> Scenario:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"] if part != "function-after") or "the scenario"
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigurationError(f"{path.name}: {field} is not usable: {message}.") from None
+        raise ConfigurationError(f"{path.name}: {field} is not usable: {reason(first)}") from None
 
 
 def _find(scenario: str | Path) -> Path:

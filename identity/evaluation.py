@@ -114,14 +114,12 @@ def read_truth(path: Path) -> pa.Table:
     with duckdb.connect() as connection:
         try:
             relation = connection.read_csv(str(path), header=True, all_varchar=True)
-            missing = [name for name in needed if name not in relation.columns]
-            if not missing:
+            columns = relation.columns
+            if all(name in columns for name in needed):
                 return relation.select(*needed).to_arrow_table()
         except duckdb.Error:
             raise InputError(f"The truth file {path} cannot be read as CSV in UTF-8.") from None
-    raise InputError(
-        f"The truth file {path} lacks {' and '.join(missing)}; its columns are source, source_record_id, person_id."
-    )
+    raise InputError(f"The truth file {path} must have the columns {', '.join(needed)}; it has {', '.join(columns)}.")
 
 
 def quality_without_truth(connection: duckdb.DuckDBPyConnection, limits: Path | None = None) -> dict[str, Any]:

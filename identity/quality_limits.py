@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cdp.errors import ConfigurationError
+from cdp.wording import reason
 from identity.quality import MEASURES, Figure
 
 SHIPPED = Path(__file__).with_name("quality.yaml")
@@ -73,7 +74,7 @@ def read_limits(path: Path | None = None) -> dict[str, Limit]:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the top"
-        raise ConfigurationError(f"The identity limits {file} are wrong at {place}: {first['msg']}.") from None
+        raise ConfigurationError(f"The identity limits {file} are wrong at {place}: {reason(first)}") from None
     unknown = next((name for name in limits if name not in MEASURES), None)
     if unknown is not None:
         raise ConfigurationError(

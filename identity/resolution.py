@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from cdp.domain.decisions import Rulings
+from cdp.wording import counted
 from identity import blocking, changes, components, hubs, matching, membership, model_store, rules
 from identity.config import MatchConfig
 from identity.membership import Run
@@ -63,7 +64,7 @@ def resolve_records(
     decided = receive(connection, rulings)
     if not (found.arrived or found.deleted or decided or (renew_model and found.records)):
         return Outcome(found.records, 0, 0, 0, 0, model.version if model else "none")
-    tell(f"identity: {found.arrived:,} records to match")
+    tell(f"identity: {counted(found.arrived, 'record')} to match")
     changes.apply(connection, records, config)
     hubs.refresh(connection, config)
     if renew or model is None:
@@ -88,11 +89,11 @@ def settle(
     """
     tell = progress or (lambda message: None)
     pairs = _match(connection, model, config)
-    tell(f"identity: {pairs:,} pairs compared")
+    tell(f"identity: {counted(pairs, 'pair')} compared")
     _affect_decided(connection)
     reclustered = components.grow_affected(connection, config)
     components.recluster(connection, model, config)
-    tell(f"identity: {reclustered:,} records clustered")
+    tell(f"identity: {counted(reclustered, 'record')} clustered")
     events = membership.assign(connection, run)
     return pairs, reclustered, events
 

@@ -6,6 +6,7 @@ code. Nothing is remembered between two calls.
 
 from __future__ import annotations
 
+import codecs
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ import duckdb
 from cdp.clock import wall_now
 from cdp.errors import InputError
 from cdp.spill import spill_folder
+from cdp.wording import counted
 from identity import model_store, resolution, state
 from identity.config import MatchConfig
 from identity.mapping import ROLES, Mapping, read_mapping
@@ -25,6 +27,8 @@ from identity.membership import Run
 from identity.resolution import Progress
 
 _SOURCE = "records"
+# The row's place in the file, under a name that no file gives a column.
+_PLACE = "place in the file"
 
 
 @dataclass(frozen=True)
@@ -111,8 +115,7 @@ def _memory(threads: int, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnecti
 
 def _load(connection: duckdb.DuckDBPyConnection, path: Path, plan: Mapping, truth: str | None) -> None:
     """`given_records`: the shape of source records, with the extra columns, the truth and the place in the file."""
-    _read(connection, path)
-    columns = [row[0] for row in connection.execute("describe given").fetchall()]
+    columns = _read(connection, path)
     plan.check_columns(columns, path.name)
     if truth is not None and truth not in columns:
         raise InputError(f"{path.name} has no column {truth} to compare with; it has {', '.join(columns)}.")
@@ -130,7 +133,7 @@ def _load(connection: duckdb.DuckDBPyConnection, path: Path, plan: Mapping, trut
         with taken as (
             select
                 {_quoted(plan.record_id)}::varchar as source_record_id, {source} as source, {fields} {extras},
-                {f"{_quoted(truth)}::varchar" if truth else "null::varchar"} as truth, place
+                {f"{_quoted(truth)}::varchar" if truth else "null::varchar"} as truth, "{_PLACE}" as place
             from given
         )
         select * replace (
@@ -144,18 +147,44 @@ def _load(connection: duckdb.DuckDBPyConnection, path: Path, plan: Mapping, trut
     _check_ids(connection, path, plan)
 
 
-def _read(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def _read(connection: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
+    """`given`: the rows of the file, each with its place. Returns the names of the file's own columns."""
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".parquet"):
         raise InputError(f"{path.name} is neither .csv nor .parquet.")
+    with path.open("rb") as stream:
+        begin = stream.read(1 << 16)
+    if not begin.removeprefix(codecs.BOM_UTF8).strip():
+        raise InputError(f"{path.name} is empty; it needs a header and a row per record.")
+    if suffix == ".csv" and b"\0" in begin:
+        # UTF-16 without a byte order mark would pass for text in UTF-8.
+        raise _not_text(path)
     reader = "read_csv(?, all_varchar = true, header = true)" if suffix == ".csv" else "read_parquet(?)"
     try:
-        connection.execute(f"create table given as select *, row_number() over () as place from {reader}", [str(path)])
+        described = connection.execute(f"describe select * from {reader}", [str(path)]).fetchall()
+        connection.execute(
+            f'create table given as select *, row_number() over () as "{_PLACE}" from {reader}', [str(path)]
+        )
     except duckdb.Error as error:
+        if suffix == ".csv" and not _is_utf8(path):
+            raise _not_text(path) from None
         line = next((part for part in str(error).splitlines() if part.startswith("CSV Error on Line")), "")
         raise InputError(f"{path.name} could not be read as {suffix[1:]}{f' ({line})' if line else ''}.") from None
+    return [str(row[0]) for row in described]
+
+
+def _not_text(path: Path) -> InputError:
+    return InputError(f"{path.name} is not UTF-8 text; save it as CSV in UTF-8 and try again.")
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            return all(iter(lambda: stream.read(1 << 20), ""))
+    except UnicodeDecodeError:
+        return False
 
 
 def _joined(columns: tuple[str, ...]) -> str:
@@ -179,10 +208,12 @@ def _check_ids(connection: duckdb.DuckDBPyConnection, path: Path, plan: Mapping)
         """
     ).fetchall()[0]
     if empty:
-        raise InputError(f"{path.name}: {empty:,} rows have no {plan.record_id}; every record needs one.")
+        without = counted(empty, "row has", "rows have")
+        raise InputError(f"{path.name}: {without} no {plan.record_id}; every record needs one.")
     if repeated:
+        verb = "occurs" if repeated == 1 else "occur"
         raise InputError(
-            f"{path.name}: {repeated:,} values of {plan.record_id} occur more than once; make them unique."
+            f"{path.name}: {counted(repeated, 'value')} of {plan.record_id} {verb} more than once; make them unique."
         )
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cdp.errors import ConfigurationError
+from cdp.wording import reason
 
 SHIPPED = Path(__file__).with_name("survivorship.yaml")
 
@@ -70,7 +71,7 @@ def read_rules(path: Path | None = None) -> Rules:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the top"
-        raise ConfigurationError(f"The survivorship rules {file} are wrong at {place}: {first['msg']}.") from None
+        raise ConfigurationError(f"The survivorship rules {file} are wrong at {place}: {reason(first)}") from None
     _check(rules, file)
     return rules
 

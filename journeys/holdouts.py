@@ -61,10 +61,14 @@ group by d.held_out
 
 
 class HoldoutResult(Frozen):
-    """How many are held out, and the share that bought within `days` of `since`: everybody else minus the holdout."""
+    """How many are held out, and the share that bought within `days` of `since`: everybody else minus the holdout.
+
+    `condition` is what a segment says to hold out the same people.
+    """
 
     key: str
     share: float
+    condition: str
     held_out: Measure
     since: datetime | None
     days: int
@@ -102,10 +106,12 @@ def measure(
     """
     values = _checked(key, share)
     sizes, size_query = scope.fetch(connection, SIZES, **values)
+    condition = _condition(key, share)
     held = Measure(value=int(sizes[0]["held_out"]), n=int(sizes[0]["people"]), query="sizes")
     if since is None:
         return HoldoutResult(
-            key=key, share=share, held_out=held, since=None, days=days, basis="randomised", effect=None, sentence="",
+            key=key, share=share, condition=condition, held_out=held, since=None, days=days, basis="randomised",
+            effect=None, sentence="",
             reason="Say when what they are spared began, and the effect is measured from then on.",
             queries={"sizes": size_query},
         )  # fmt: skip
@@ -126,6 +132,7 @@ def measure(
     return HoldoutResult(
         key=key,
         share=share,
+        condition=condition,
         held_out=held,
         since=since,
         days=days,
@@ -139,10 +146,15 @@ def measure(
 
 def _checked(key: str, share: float) -> dict[str, Any]:
     if not 0 < share < 1:
-        raise InputError("The share of a holdout must lie between 0 and 1.")
+        raise InputError("The share of a holdout must be more than 0 and less than 100 percent.")
     if not key:
         raise InputError("A holdout needs a key, so that it can be drawn again.")
     return {"key": key, "share": share}
+
+
+def _condition(key: str, share: float) -> str:
+    quoted = key.replace("'", "''")
+    return f"sample('{quoted}', {100 * share:.10g}%)"
 
 
 def _effect(groups: dict[bool, dict[str, Any]]) -> Effect | None:

@@ -25,7 +25,7 @@ def period(text: str) -> Period:
     first, dots, last = text.strip().partition("..")
     if not dots or not (first or last):
         raise InputError(
-            f"`{text[:40]}` is no period: write FROM..TO, for example 2025-01-01..2025-06-30 or 2025-01..."
+            f"`{text[:40]}` is no period: write FROM..TO, for example `2025-01-01..2025-06-30` or `2025-01..`."
         )
     since = _moment(first, end=False) if first else None
     until = _moment(last, end=True) if last else None
@@ -45,7 +45,7 @@ def _moment(text: str, *, end: bool) -> datetime:
         moment = datetime(year or 0, month, day, tzinfo=UTC)
         return moment + timedelta(days=1) - timedelta(microseconds=1) if end else moment
     except (ValueError, OverflowError):
-        raise InputError(f"`{text[:20]}` is no day: write 2025-06-30, 2025-06 or 2025.") from None
+        raise InputError(f"`{text[:20]}` is no day: write `2025-06-30`, `2025-06` or `2025`.") from None
 
 
 def hours(text: str) -> tuple[int, int]:
@@ -53,7 +53,7 @@ def hours(text: str) -> tuple[int, int]:
     found = _HOURS.match(text.strip())
     begin, end = (int(found[1]), int(found[2])) if found else (-1, -1)
     if not (0 <= begin <= 23 and 0 <= end <= 24 and begin != end):
-        raise InputError(f"`{text[:20]}` are no hours of the day: write FROM..TO in whole hours (UTC), as in 18..22.")
+        raise InputError(f"`{text[:20]}` are no hours of the day: write FROM..TO in whole hours (UTC), as in `18..22`.")
     return begin, end
 
 
@@ -61,7 +61,7 @@ def duration(text: str) -> timedelta:
     """`30min`, `12h`, `7d`, `2w`; zero is a duration, whether it makes sense is the question's business."""
     found = _DURATION.match(text.strip())
     if found is None:
-        raise InputError(f"`{text[:20]}` is no duration: write a number with min, h, d or w, as in 7d.")
+        raise InputError(f"`{text[:20]}` is no duration: write a number with min, h, d or w, as in `7d`.")
     return int(found[1]) * _UNITS[found[2]]
 
 

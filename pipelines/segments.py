@@ -64,6 +64,13 @@ def list_segments(settings: Settings) -> list[SegmentRow]:
         return store.list_segments()
 
 
+def segments_drawing(settings: Settings, salt: str) -> list[str]:
+    """Keys of the segments that draw a sample with this salt, also within other conditions."""
+    from segments import served
+
+    return [row.key for row in list_segments(settings) if salt in served.salts(row)]
+
+
 def show_segment(settings: Settings, key: str) -> Shown:
     """A segment with its versions. NotFoundError with the nearest key."""
     import json

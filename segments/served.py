@@ -13,8 +13,8 @@ from datetime import datetime
 
 from cdp.store.base import Origin, SegmentRow
 from cdp.store.segmentation import DefinitionVersion
-from segments import document, library
-from segments.definition import SegmentDefinition
+from segments import document, library, tree
+from segments.definition import Sample, SegmentDefinition
 from segments.errors import DefinitionError
 from segments.evaluate import Evaluated
 
@@ -77,6 +77,15 @@ def row(segment: Evaluated, evaluated_at: datetime, origin: Origin, *, hides: bo
 def definition_of(row: SegmentRow) -> SegmentDefinition:
     """The definition in a served row; DefinitionError when this version does not know its form."""
     return document.parse(json.loads(row.definition), subject=f"Segment {row.key}")
+
+
+def salts(row: SegmentRow) -> set[str]:
+    """The salts of the samples that a served segment draws; none when this version does not know its form."""
+    try:
+        where = definition_of(row).where
+    except DefinitionError:
+        return set()
+    return {node.salt for _, node in tree.walk(where) if isinstance(node, Sample)}
 
 
 def deleted_row(version: DefinitionVersion) -> SegmentRow:

@@ -11,9 +11,10 @@ from cdp.cli import journey_options as options
 from cdp.cli import journey_tables as tables
 from cdp.cli.data import Json
 from cdp.cli.journeys import ask, tell_written
-from cdp.cli.output import emit_json, say, table
+from cdp.cli.output import emit_json, note, say, table
 from cdp.cli.state import load_settings
 from cdp.errors import InputError
+from cdp.wording import counted
 
 if TYPE_CHECKING:
     from journeys.asking import Answer
@@ -128,13 +129,19 @@ def holdout(
 ) -> None:
     """Draw a holdout (--node held_out --segment-out FILE), or say what people who were not held out bought more."""
     from journeys import evidence
+    from pipelines.segments import segments_drawing
 
     def show(found: Any) -> None:
-        say(f"{found.held_out.value:,.0f} of {found.held_out.n:,} people are held out")
+        verb = "is" if found.held_out.value == 1 else "are"
+        among = counted(found.held_out.n, "person", "people")
+        say(f"{found.held_out.value:,.0f} of {among} {verb} held out by {found.condition}")
         say(found.sentence or found.reason or "")
 
     began = _moment(since) if since else None
     tell(evidence.holdout(key=key, percent=share, since=began, days=days), asked, as_json, show)
+    if not segments_drawing(load_settings(), key):
+        # Every key draws some people, so a mistyped one would pass for the holdout that was meant.
+        note(f"No segment uses the key `{key}` in a sample condition yet; a mistyped key draws other people.")
 
 
 @options.about()

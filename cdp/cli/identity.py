@@ -11,6 +11,7 @@ from cdp.cli.data import Json
 from cdp.cli.identity_quality import show_agreement, show_models, show_quality, show_scores
 from cdp.cli.output import emit_json, note, say
 from cdp.cli.state import load_settings
+from cdp.wording import counted
 
 app = typer.Typer(help="Which source records are one person.", no_args_is_help=True)
 people.register(app)
@@ -71,5 +72,6 @@ def resolve(
     if as_json:
         emit_json(report.evaluation or asdict(report))
         return
-    say(f"{report.profiles:,} people in {report.records:,} records, written to {out}")
-    say(f"{report.provisional:,} records rest on a name alone; {report.refusals:,} joins were refused")
+    say(f"{counted(report.profiles, 'person', 'people')} in {counted(report.records, 'record')}, written to {out}")
+    alone = counted(report.provisional, "record rests", "records rest")
+    say(f"{alone} on a name alone; {counted(report.refusals, 'join was', 'joins were')} refused")

@@ -26,7 +26,7 @@ _AUDIENCE = {
     "channel": ("--channel", "Only people who came through this channel first."),
     "hours": ("--hours", "Only people who do most between these hours (UTC), as in 18..22."),
     "who": ("--who", "new or returning people of the period."),
-    "period": ("--period", "FROM..TO, both days included: 2025-01-01..2025-06-30, 2025-01.., ..2025."),
+    "period": ("--period", "FROM..TO, both days included: `2025-01-01..2025-06-30`, `2025-01..`, `..2025`."),
 }
 _COMPARE = (
     "--compare",

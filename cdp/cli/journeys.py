@@ -14,6 +14,7 @@ from cdp.cli.data import Json
 from cdp.cli.output import emit_json, note, say
 from cdp.cli.state import load_settings
 from cdp.errors import InputError
+from cdp.wording import counted
 
 if TYPE_CHECKING:
     from journeys.asking import Answer
@@ -229,9 +230,9 @@ def tell_written(written: WrittenSegment, *, as_json: bool) -> None:
     if as_json:
         emit_json(written)
     elif written.kind == "definition":
-        say(f"{written.size:,} people; the segment {written.key} is defined in {written.path}")
+        say(f"{counted(written.size, 'person', 'people')}; the segment {written.key} is defined in {written.path}")
     else:
-        say(f"{written.size - written.held_back:,} people listed in {written.path}")
+        say(f"{counted(written.size - written.held_back, 'person', 'people')} listed in {written.path}")
     if written.held_back:
         note(f"{written.held_back:,} of {written.size:,} may not be used for {written.purpose}.")
 

@@ -13,6 +13,7 @@ from cdp.cli.data import Json
 from cdp.cli.output import emit_json, note, say, table
 from cdp.cli.state import load_settings
 from cdp.errors import InputError
+from cdp.wording import counted
 
 if TYPE_CHECKING:
     from pipelines.segments import Shown
@@ -61,7 +62,8 @@ def show(key: str = Key, as_json: bool = Json) -> None:
     say(f"{row.title} ({row.key}, version {row.version}, {row.origin}, for {row.purpose})")
     say(row.sentence)
     say(found.text)
-    say(f"{row.size:,} people, {row.exportable:,} of them may be reached; evaluated {row.evaluated_at:%Y-%m-%d %H:%M}")
+    people = counted(row.size, "person", "people")
+    say(f"{people}, {row.exportable:,} of them may be reached; evaluated {row.evaluated_at:%Y-%m-%d %H:%M}")
     if row.problem:
         say(f"Broken, so members are those of then: {row.problem}")
     for reason in row.blocking:
@@ -266,7 +268,7 @@ def _saved(saved: Saved, as_json: bool) -> None:
     say(f"{row.title} ({row.key}) is at version {row.version}{'' if saved.changed else ', nothing changed'}.")
     say(row.sentence)
     moved = f"{saved.moved.entered:,} came, {saved.moved.exited:,} left"
-    say(f"{row.size:,} people, {row.exportable:,} may be reached; {moved}")
+    say(f"{counted(row.size, 'person', 'people')}, {row.exportable:,} may be reached; {moved}")
 
 
 def _tell(found: Preview) -> None:

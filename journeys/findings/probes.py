@@ -13,6 +13,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from cdp.errors import ConfigurationError
+from cdp.wording import reason
 from journeys.measures import Frozen
 
 SHIPPED = Path(__file__).with_name("probes.yaml")
@@ -89,4 +90,4 @@ def load_probes(path: Path | None = None) -> Probes:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{source}: `{place}` is wrong: {first['msg']}.") from None
+        raise ConfigurationError(f"{source}: `{place}` is wrong: {reason(first)}") from None

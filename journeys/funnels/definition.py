@@ -25,6 +25,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError
 
 from cdp.errors import InputError
+from cdp.wording import reason
 from journeys import period
 from journeys.measures import Frozen
 
@@ -154,4 +155,4 @@ def _overlapping(steps: tuple[Step, ...]) -> bool:
 
 def _first(error: ValidationError, what: str) -> str:
     first = error.errors()[0]
-    return f"The {what} is wrong at `{'.'.join(str(part) for part in first['loc'])}`: {first['msg']}."
+    return f"The {what} is wrong at `{'.'.join(str(part) for part in first['loc'])}`: {reason(first)}"

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 
 from cdp.errors import ConfigurationError, InputError, NotFoundError
 from cdp.ids import digest
+from cdp.wording import reason
 from journeys.interventions.model import Status
 from journeys.measures import Frozen
 from journeys.naming import unknown
@@ -96,7 +97,7 @@ def _edited(own: Path, key: str, changes: dict[str, Any]) -> Entry:
         entry = Entry.model_validate({**before.model_dump(), **kept[key]})
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(f"`{first['loc'][0]}` is wrong: {first['msg']}.") from None
+        raise InputError(f"`{first['loc'][0]}` is wrong: {reason(first)}") from None
     draft = own.with_suffix(".draft")
     draft.write_text(
         yaml.safe_dump({"interventions": list(kept.values())}, allow_unicode=True, sort_keys=False), encoding="utf-8"
@@ -131,4 +132,4 @@ def _validated(entry: dict[str, Any], path: Path) -> Entry:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{path}: `{entry.get('key')}`: `{place}` is wrong: {first['msg']}.") from None
+        raise ConfigurationError(f"{path}: `{entry.get('key')}`: `{place}` is wrong: {reason(first)}") from None

@@ -1,12 +1,15 @@
-"""The fixed texts of the page in English and Chinese: data only. `words` fills them in."""
+"""The fixed texts of the page in English and Chinese: data only. `words` fills them in.
+
+`{n:ticket|tickets}` is the first word where `n` is 1, else the second.
+"""
 
 from __future__ import annotations
 
 TEXTS: dict[str, dict[str, str]] = {
     "en": {
-        "subtitle": "{people} people · {touchpoints} touchpoints · {period}",
-        "subtitle_anonymous": "{people} people, {anonymous} of them anonymous visitors · {touchpoints} touchpoints "
-        "· {period}",
+        "subtitle": "{people} {people:person|people} · {touchpoints} {touchpoints:touchpoint|touchpoints} · {period}",
+        "subtitle_anonymous": "{people} {people:person|people}, {anonymous} of them anonymous "
+        "{anonymous:visitor|visitors} · {touchpoints} {touchpoints:touchpoint|touchpoints} · {period}",
         "everybody": "Everybody",
         "segment": "Segment “{name}”",
         "persona": "Persona “{name}”",
@@ -27,8 +30,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "move.lapse": "leaves",
         "move.restart": "come back",
         "move.stay": "away",
-        "moves_n": "of {n} moves",
-        "stays_n": "of {n} stays",
+        "moves_n": "of {n} {n:move|moves}",
+        "stays_n": "of {n} {n:stay|stays}",
         "time": "Time in stage",
         "ticks": "1 h,1 d,1 mo,1 y",
         "time_note": "median and middle half; stays still open are counted in",
@@ -39,25 +42,24 @@ TEXTS: dict[str, dict[str, str]] = {
         "neither, no point",
         "feeling_from": "n = {n}: {rated} rated, {text} by text",
         "feeling_rated": "n = {n}, all rated",
-        "feeling_silent": "{n} texts say nothing either way",
-        "feeling_silent_one": "1 text says nothing either way",
+        "feeling_silent": "{n} {n:text says|texts say} nothing either way",
         "no_ratings": "no ratings",
         "touchpoints": "Touchpoints",
         "touchpoints_note": "people in the stage who had them, top {n}",
         "service": "Service",
         "service_note": "a lane beside the path: support contacts and returns, by stage",
-        "service_people": "{n} people, {share}",
+        "service_people": "{n} {n:person|people}, {share}",
         "service_hours": "answered in {hours} (median)",
-        "service_slow": "{share} of {n} tickets late",
+        "service_slow": "{share} of {n} {n:ticket|tickets} late",
         "no_contacts": "no contacts",
         "pain": "Pain points",
         "pain_note": "compared with people in like circumstances; association, not proof of cause",
         "pain_rates": "{exposed} buy nothing within {days}, others {compared}",
         "pain_n": "(n = {n_exposed} / {n_compared})",
-        "pain_adjusted": "like for like: {n} points more ({low} to {high})",
+        "pain_adjusted": "like for like: {n} {n:point|points} more ({low} to {high})",
         "pain_none": "nothing stands out",
         "leaves_head": "{share} leave",
-        "leaves_line": "{people} of {n} stays end here",
+        "leaves_line": "{people} of {n} {n:stay|stays} {people:ends|end} here",
         "bottleneck": "bottleneck",
         "interventions": "What to do first",
         "interventions_note": "by purchases surely at stake for the effort",
@@ -71,7 +73,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "head.difficulty": "Difficulty",
         "head.period": "Period",
         "fill": "to fill in",
-        "points": "{n} points",
+        "points": "{n} {n:point|points}",
         "worth": "up to {value} ({low} to {high})",
         "worth_none": "none seen ({low} to {high})",
         "worth_unknown": "not measured",
@@ -82,8 +84,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "status.running": "running",
         "status.done": "done",
         "status.dropped": "dropped",
-        "days": "{n} days",
-        "days_one": "1 day",
+        "days": "{n} {n:day|days}",
         "none": "Nothing that passed the tests.",
         "how": "How to read",
         "how.1": "The path runs left to right; people also go back, skip stages, leave and return. Red marks the "
@@ -93,7 +94,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "how.3": "Source: {sources} · {period} · as of {as_of} · ",
         "title.bottleneck": "Only {share} of {n} stays in {stage} lead on: of the stages with {least} stays or more, "
         "none lets fewer go on",
-        "title.reached": "{people} people have reached {stage}",
+        "title.reached": "{people} {people:person has|people have} reached {stage}",
     },
     "zh": {
         "subtitle": "{people} 人 · {touchpoints} 个触点 · {period}",
@@ -130,7 +131,6 @@ TEXTS: dict[str, dict[str, str]] = {
         "feeling_from": "n = {n}：{rated} 条评分，{text} 条文字",
         "feeling_rated": "n = {n}，全部为评分",
         "feeling_silent": "{n} 条文字看不出好坏",
-        "feeling_silent_one": "1 条文字看不出好坏",
         "no_ratings": "暂无评价",
         "touchpoints": "触点",
         "touchpoints_note": "该阶段接触过的人数，前 {n} 项",
@@ -173,7 +173,6 @@ TEXTS: dict[str, dict[str, str]] = {
         "status.done": "已完成",
         "status.dropped": "已放弃",
         "days": "{n} 天",
-        "days_one": "1 天",
         "none": "没有通过检验的发现。",
         "how": "如何阅读",
         "how.1": "路径从左到右；人们也会后退、跳过阶段、离开和回归。"

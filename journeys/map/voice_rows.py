@@ -71,8 +71,7 @@ def _feeling_basis(page: Page, column: Column, y: float, words: Words) -> float:
 
 
 def _silent(measure: Measure, words: Words) -> str:
-    key = "feeling_silent_one" if measure.value == 1 else "feeling_silent"
-    return words(key, n=count(measure.value)) if measure.value else ""
+    return words("feeling_silent", n=count(measure.value)) if measure.value else ""
 
 
 def _feeling_label(

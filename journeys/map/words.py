@@ -19,8 +19,8 @@ class Words:
         self._texts = TEXTS[lang]
 
     def __call__(self, key: str, **values: object) -> str:
-        """The text under `key` with its values filled in."""
-        return self._texts[key].format(**values)
+        """The text under `key` with its values filled in; see `texts` for words that depend on a number."""
+        return self._texts[key].format(**{name: _Value(value) for name, value in values.items()})
 
     def stage(self, stage: str, label: str, description: str = "") -> tuple[str, str]:
         """Name and description of a stage: translated when it is a default one."""
@@ -73,7 +73,7 @@ class Words:
 
     def days(self, n: int) -> str:
         """A number of days."""
-        return self("days_one") if n == 1 else self("days", n=n)
+        return self("days", n=n)
 
     def period(self, shown: JourneyMap) -> str:
         """The window of the map."""
@@ -83,6 +83,16 @@ class Words:
         # What ends at midnight of a first ended in the month before.
         last = shown.until - timedelta(microseconds=1)
         return f"{_month(first, self.lang)} – {_month(last, self.lang)}"
+
+
+class _Value(str):
+    """A value of a text; the format `one|many` chooses a word by it."""
+
+    __slots__ = ()
+
+    def __format__(self, spec: str) -> str:
+        one, choice, many = spec.partition("|")
+        return (one if self == "1" else many) if choice else super().__format__(spec)
 
 
 def count(value: float | None) -> str:

@@ -12,6 +12,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from cdp.errors import ConfigurationError
+from cdp.wording import reason
 from journeys.measures import Frozen
 
 SHIPPED = Path(__file__).with_name("personas.yaml")
@@ -73,4 +74,4 @@ def load(own: Path | None = None) -> PersonaRules:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ConfigurationError(f"{path}: `{place}` is wrong: {first['msg'].removeprefix('Value error, ')}.") from None
+        raise ConfigurationError(f"{path}: `{place}` is wrong: {reason(first)}") from None

@@ -14,6 +14,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from cdp.errors import ConfigurationError
+from cdp.wording import reason
 from journeys.measures import Frozen
 
 FILE = "touchpoint_costs.yaml"
@@ -37,7 +38,7 @@ def load(path: Path | None) -> Costs | None:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ConfigurationError(f"{path.name}: `{place}` is wrong: {first['msg']}.") from None
+        raise ConfigurationError(f"{path.name}: `{place}` is wrong: {reason(first)}") from None
     negative = next((name for name, cost in costs.touchpoints.items() if not 0 <= cost < float("inf")), None)
     if negative is not None:
         raise ConfigurationError(f"{path.name}: the cost of `{negative}` must be zero or more.")

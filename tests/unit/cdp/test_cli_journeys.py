@@ -271,6 +271,11 @@ def test_a_holdout_is_drawn_as_a_definition_of_the_same_people(cdp, tmp_path):
     written = answered(cdp, *drawing, "--node", "held_out", "--segment-out", str(file))
     assert written["kind"] == "definition" and written["size"] == answered(cdp, *drawing)["held_out"]["value"]
     assert yaml.safe_load(file.read_text())["where"]["salt"] == "letter"
+    condition = answered(cdp, *drawing)["condition"]
+    assert condition == "sample('letter', 20%)" and document.parse({"key": "a", "title": "A", "where": condition})
+    code, out, err = cdp(*drawing)
+    assert code == 0 and f"held out by {condition}" in out and "No segment uses the key `letter`" in err
+    assert "more than 0 and less than 100 percent" in cdp("journey", "holdout", "letter", "--share", "101")[2]
     code, _, err = cdp(*drawing, "--node", "nobody", "--segment-out", str(file))
     assert code == 1 and "held_out and reached" in err
 

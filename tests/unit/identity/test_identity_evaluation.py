@@ -144,7 +144,8 @@ def test_truth_files(tmp_path: Path) -> None:
         read_truth(tmp_path / "none.csv")
     wrong = tmp_path / "wrong.csv"
     wrong.write_text("source,record,person_id\nsales,1,p\n")
-    with pytest.raises(InputError, match="lacks source_record_id"):
+    columns = "must have the columns source, source_record_id, person_id; it has source, record, person_id"
+    with pytest.raises(InputError, match=columns):
         read_truth(wrong)
     binary = tmp_path / "binary.csv"
     binary.write_bytes(b"\xff\xfe\x00\x00\x01" * 50)

@@ -126,7 +126,7 @@ def test_unknown_columns_and_repeated_ids_are_told(files):
     with pytest.raises(InputError, match="more than once"):
         resolve_table(records, mapping, out)
     records, mapping, out = files([("", *ROWS[0][1:])])
-    with pytest.raises(InputError, match="have no id"):
+    with pytest.raises(InputError, match="1 row has no id"):
         resolve_table(records, mapping, out)
 
 
@@ -135,3 +135,31 @@ def test_yaml_that_is_none_is_told(tmp_path):
     path.write_text("record_id: [")
     with pytest.raises(ConfigurationError, match="not readable as YAML"):
         read_mapping(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"id,name,mail\n1,Ada,a@b.org\n", "people.csv has no column nr; it has id, name, mail."),
+        (b"", "people.csv is empty"),
+        (b"\xef\xbb\xbf\r\n", "people.csv is empty"),
+        ("nr,name\n1,Ada\n".encode("utf-16"), "people.csv is not UTF-8 text; save it as CSV in UTF-8"),
+        ("nr,name\n1,Ada\n".encode("utf-16-le"), "people.csv is not UTF-8 text; save it as CSV in UTF-8"),
+        ("nr,name\n1,Zoé\n".encode("latin-1"), "people.csv is not UTF-8 text; save it as CSV in UTF-8"),
+        (b"nr,name\n1,Ada\n1,Bob\n", "people.csv: 1 value of nr occurs more than once"),
+        (b"nr,name\n,Ada\n", "people.csv: 1 row has no nr"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_told_of_the_file(tmp_path, content, told):
+    (tmp_path / "people.csv").write_bytes(content)
+    (tmp_path / "map.yaml").write_text("record_id: nr\nfields: {full_name: name}\n")
+    with pytest.raises(InputError) as caught:
+        resolve_table(tmp_path / "people.csv", tmp_path / "map.yaml", tmp_path / "out.csv")
+    assert caught.value.message.startswith(told)
+
+
+def test_a_column_of_any_name_is_the_files_own(tmp_path):
+    (tmp_path / "people.csv").write_text("id,name,place\nb,Ada Lovelace,1\na,Grace Hopper,0\n")
+    (tmp_path / "map.yaml").write_text("record_id: id\nfields: {full_name: name, city: place}\n")
+    resolve_table(tmp_path / "people.csv", tmp_path / "map.yaml", tmp_path / "out.csv")
+    assert [row["record_id"] for row in read(tmp_path / "out.csv")] == ["b", "a"]

@@ -48,6 +48,11 @@ def test_senseless_periods_are_refused(text):
         period.period(text)
 
 
+def test_examples_of_periods_end_where_they_end():
+    with pytest.raises(InputError, match=r"or `2025-01\.\.`\.$"):
+        period.period("gaga")
+
+
 @given(st.text(max_size=30))
 def test_no_text_breaks_the_notations(text):
     for parse in (period.period, period.hours, period.duration):

@@ -156,7 +156,7 @@ def test_a_holdout_shows_what_the_others_were_given(make_world):
     [
         ({"since": datetime(2025, 12, 1, tzinfo=UTC)}, "not over yet"),
         ({"days": 0}, "at least one day"),
-        ({"share": 1.5}, "between 0 and 1"),
+        ({"share": 1.5}, "more than 0 and less than 100 percent"),
     ],
 )
 def test_senseless_measurements_are_refused(world, changes, told):

@@ -334,3 +334,11 @@ def test_touchpoints_of_one_moment_are_not_later_than_each_other():
         question = Funnel(steps=(Step(events=("a",)), Step(events=("b",)), Step(events=("b", "c"))), mode=mode)
         found = funnel.count(connection, Scope(until=NOW), question)
         assert [step.units.value for step in found.steps] == [2, 1, 0]
+
+
+def test_a_wrong_window_is_told_in_plain_words():
+    content = {"steps": [{"events": ["cart"]}, {"events": ["order"]}], "window": "-1d"}
+    with pytest.raises(InputError) as caught:
+        parse_funnel(content)
+    told = "The funnel is wrong at `window`: `-1d` is no duration: write a number with min, h, d or w, as in `7d`."
+    assert caught.value.message == told

@@ -376,3 +376,21 @@ def test_page_finds_overlaps():
 )
 def test_durations_read_well(days, text):
     assert Words("en").span(days) == text
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "text"),
+    [
+        ("service_people", {"n": "1", "share": "5 %"}, "1 person, 5 %"),
+        ("service_people", {"n": "21", "share": "5 %"}, "21 people, 5 %"),
+        ("service_slow", {"n": "1", "share": "0 %"}, "0 % of 1 ticket late"),
+        ("service_slow", {"n": "0", "share": "–"}, "– of 0 tickets late"),
+        ("leaves_line", {"people": "1", "n": "3"}, "1 of 3 stays ends here"),
+        ("moves_n", {"n": "1"}, "of 1 move"),
+        ("days", {"n": 1}, "1 day"),
+        ("feeling_silent", {"n": "1"}, "1 text says nothing either way"),
+        ("title.reached", {"people": "1", "stage": "Use"}, "1 person has reached Use"),
+    ],
+)
+def test_one_is_told_as_one(key, values, text):
+    assert Words("en")(key, **values) == text
