@@ -8,6 +8,7 @@ refused when it is written, naming what stands against it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from itertools import product
 
@@ -20,6 +21,8 @@ from identity.contradictions import check
 
 # Freezing a partition writes a link per pair of records; a person looks at smaller groups than this.
 _MOST_LINKS = 10_000
+# Notes are kept for good and shown to others.
+_MAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]")
 _LONGEST_NOTE = 2_000
 _LONGEST_NAME = 200
 
@@ -92,6 +95,8 @@ def _checked(author: Author) -> Author:
         raise InputError(f"A decision needs an author with a name of 1 to {_LONGEST_NAME} characters.")
     if len(note) > _LONGEST_NOTE:
         raise InputError(f"A note has at most {_LONGEST_NOTE:,} characters.")
+    if _MAIL.search(note):
+        raise InputError("A note is kept with the decision; name people by their records (SOURCE:ID), not by mail.")
     return Author(name, author.at, note or None)
 
 

@@ -194,3 +194,9 @@ def test_a_never_link_of_a_person_survives_a_bridge_and_its_withdrawal_restores_
     decided.resolve()
     assert decided.profile("sales:c001") == decided.profile("web:u001") == before["sales:c001"]
     assert decided.profile(bridge) == before["sales:c001"]
+
+
+def test_a_note_names_nobody(decided):
+    with pytest.raises(InputError, match="by their records"):
+        merge(decided, "sales:c000", "sales:c003", Author("reviewer", AUTHOR.at, "as anna.lee@example.org wrote"))
+    assert decided.log.listed() == []
