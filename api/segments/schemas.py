@@ -161,5 +161,5 @@ class Preview(BaseModel):
     sample: list[dict[str, Any]] = Field(description="Some who may be reached, masked.")
     blocking: list[str] = Field(description="Conditions that cannot be answered by looking at one profile alone.")
     time_dependent: bool = Field(description="Whether people come and go by the passing of time alone.")
-    rows_scanned: int = Field(description="What it cost: rows of tables that were read for these counts.")
+    rows_scanned: int = Field(description="What it cost: rows of all tables that are scanned for these counts.")
     seconds: float = Field(description="What it cost: wall-clock time.")

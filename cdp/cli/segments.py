@@ -284,7 +284,7 @@ def _tell(found: Preview) -> None:
         table(("also in", "its size", "both"), shared)
     for reason in found.blocking:
         say(f"Not for single profiles: {reason}")
-    note(f"{found.rows_scanned:,} rows read in {found.seconds:.2f} s")
+    note(f"{found.rows_scanned:,} rows scanned in {found.seconds:.2f} s")
 
 
 def _facts(found: Shown) -> dict[str, Any]:
