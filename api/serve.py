@@ -48,6 +48,11 @@ def _listening(settings: Settings) -> socket.socket:
         return socket.create_server(address, family=family, backlog=2048)
     except OSError as error:
         raise ConflictError(
-            f"{settings.api_host}:{settings.api_port} cannot be listened on ({error.strerror}); choose another with "
+            f"{settings.api_host}:{settings.api_port} cannot be listened on ({_why(error)}); choose another with "
             "`--host` and `--port` or the settings CDP_API_HOST and CDP_API_PORT."
         ) from None
+
+
+def _why(error: OSError) -> str:
+    # The library adds the address to the system's words, which the sentence names already.
+    return (error.strerror or type(error).__name__).partition(" (while attempting")[0]
