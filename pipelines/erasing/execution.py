@@ -164,12 +164,15 @@ class Execution:
             if request not in gone_through:
                 connection.execute("insert into new.ops.erasures values (?, ?, ?)", [seq, request, now])
 
-    def _decisions(self) -> int:
+    def _decisions(self) -> dict[str, int]:
         """What names the erased's records or values: people's decisions, and consents of others."""
         records = [record for one in self.closures for record in one.records]
         values = [value for one in self.closures for value in (*one.mailboxes, *one.phones)]
         with open_store(self.settings.database_url) as store:
-            return store.decisions.forget(records, values) + store.consents.forget(records)
+            return {
+                "identity_decision_links": store.decisions.forget(records, values),
+                "consent_records": store.consents.forget(records),
+            }
 
     def _publication(self) -> dict[str, Any]:
         """Snapshot and store without the people, at one moment; former snapshots are removed."""
@@ -313,7 +316,7 @@ def _lines(done: dict[str, Any], control: dict[str, Any], residual: dict[str, An
     matched = {f"warehouse:{table}": rows for table, rows in done["warehouse"]["rows"].items()}
     matched |= {f"snapshots:{table}": rows for table, rows in done["publication"]["snapshot"].items()}
     matched |= {f"store:{table}": rows for table, rows in done["publication"]["store"].items()}
-    matched |= {"store:identity_decision_links": done["decisions"]}
+    matched |= {f"store:{table}": rows for table, rows in done["decisions"].items()}
     matched |= {"landing": done["landing"].get("rows", 0), **done["files"]}
     left = done["verify"]["left"]
     lines = []
