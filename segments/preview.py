@@ -162,20 +162,28 @@ def _question(
     columns |= {f"other_{number}": flags[one.key] for number, one in enumerate(others)}
     rows = plan.select(columns, [])
 
-    def seen(*names: str) -> exp.Expr:
-        return sql.all_of([sql.column(name) for name in names])
+    # The first condition that a person fails: who is left after each, without asking all before it again.
+    passed = exp.Case()
+    for number in range(len(parts)):
+        passed = passed.when(exp.not_(sql.column(f"part_{number}")), exp.Literal.number(number), copy=False)
+    passed.set("default", exp.Literal.number(len(parts)))
+    rows = exp.select("*", exp.alias_(passed, "passed", quoted=True)).from_(rows.subquery("conditions"))
 
-    member = [f"part_{number}" for number in range(len(parts))]
-    counted = [exp.true(), seen(*member), seen(*member, "usable")]
-    counted += [seen(*member, "usable", f"by_{channel}") for channel in CHANNELS]
-    for number, name in enumerate(member):
-        counted += [seen(name), seen(*member[: number + 1])]
+    def left(number: int) -> exp.Expr:
+        return exp.GTE(this=sql.column("passed"), expression=exp.Literal.number(number))
+
+    def seen(*names: str) -> exp.Expr:
+        return sql.all_of([left(len(parts)), *(sql.column(name) for name in names)])
+
+    counted = [exp.true(), seen(), seen("usable"), *(seen("usable", f"by_{channel}") for channel in CHANNELS)]
+    for number in range(len(parts)):
+        counted += [sql.column(f"part_{number}"), left(number + 1)]
     for number in range(len(others)):
-        counted += [seen(f"other_{number}"), seen(f"other_{number}", *member)]
+        counted += [sql.column(f"other_{number}"), seen(f"other_{number}")]
     selected: list[exp.Expr] = [sql.count_where(one) for one in counted]
     if sample:
         smallest = exp.Anonymous(this="MIN", expressions=[sql.column("profile_id"), exp.Literal.number(sample)])
-        selected.append(exp.Filter(this=smallest, expression=exp.Where(this=seen(*member, "usable"))))
+        selected.append(exp.Filter(this=smallest, expression=exp.Where(this=seen("usable"))))
     named = [exp.alias_(one, f"answer_{number}", quoted=True) for number, one in enumerate(selected)]
     return exp.select(*named).from_(rows.subquery("people"))
 

@@ -8,6 +8,7 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from segments import compiler
 from segments.document import parse
 from segments.errors import DefinitionError
 from segments.evaluate import evaluate_all
@@ -53,6 +54,21 @@ def test_every_count_of_a_preview(people: duckdb.DuckDBPyConnection) -> None:
     assert found.overlap == (Overlap("buyers", "Buyers", 3, 2),)
     assert found.seconds > 0
     assert found.rows_scanned == 4, "everybody is looked at once"
+
+
+def test_many_conditions_cost_in_proportion(people: duckdb.DuckDBPyConnection) -> None:
+    def size(conditions: int) -> int:
+        found = preview(
+            people, segment(" and ".join(f"trait.purchases != {one + 4}" for one in range(conditions))), as_of=AS_OF
+        )
+        assert [found.size, *(one.remaining for one in found.drop_off)] == [4] * (conditions + 1)
+        return len(asked.pop())
+
+    asked: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        compiled = compiler.text
+        patch.setattr(compiler, "text", lambda query: asked.append(compiled(query)) or asked[-1])
+        assert size(200) < 2.5 * size(100)
 
 
 def test_the_sample_shows_only_exportable_people_and_masks_them(people: duckdb.DuckDBPyConnection) -> None:
