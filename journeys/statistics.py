@@ -54,7 +54,8 @@ def benjamini_hochberg(p_values: list[float]) -> list[float]:
     if count == 0:
         return []
     order = np.argsort(np.asarray(p_values, dtype=np.float64))
-    scaled = np.asarray(p_values, dtype=np.float64)[order] * count / np.arange(1, count + 1)
+    # One factor: p * n / n may end below p in its last digit.
+    scaled = np.asarray(p_values, dtype=np.float64)[order] * (count / np.arange(1, count + 1))
     monotone = np.minimum.accumulate(scaled[::-1])[::-1]
     adjusted = np.empty(count)
     adjusted[order] = np.minimum(monotone, 1.0)
