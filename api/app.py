@@ -26,6 +26,7 @@ from api.interventions import endpoints as interventions
 from api.journeys import endpoints as journeys
 from api.metrics import Metrics
 from api.middleware import Guard
+from api.privacy import endpoints as privacy
 from api.profiles import endpoints as profiles
 from api.segments import endpoints as segments
 from api.services import Normaliser, Services
@@ -38,7 +39,9 @@ from cdp.settings import Settings
 from cdp.store import aio, open_store
 from cdp.store.base import Store
 from cdp.store.reader import SnapshotReader
+from privacy import policy
 from privacy.consent.standing import Standing
+from privacy.register import Register
 
 FOLLOW_SECONDS = 2.0
 CURSOR_KEY = "cursors"
@@ -92,6 +95,7 @@ def create_app(
         interventions,
         standing,
         identity,
+        privacy,
         admin,
         health,
     ):
@@ -126,6 +130,7 @@ async def _start(
     services = Services(
         store, reader, analyst, trail, cursors, metrics, normalise or _shipped_normaliser(),
         answers=AnswerShelf(), consents=Standing(store), home=settings.home, clock=settings.clock, scratch=settings.tmp,
+        privacy=settings.privacy, register=Register(settings.privacy), policy=policy.load(settings),
         outbound=Outbound.listed(settings.outbound_allow),
     )  # fmt: skip
     for work in (trail.keep_flushing(), _keep_following(services)):

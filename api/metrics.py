@@ -5,6 +5,8 @@ Labels are route templates and statuses, never paths: paths hold profile ids.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -33,6 +35,11 @@ class Metrics:
             "wayfinder_analytical_questions", "Analytical questions running or waiting.", registry=self.registry
         )
 
+        self._subject_requests = Gauge(
+            "wayfinder_subject_requests", "Open subject requests by how they stand to their deadline.", ("standing",),
+            registry=self.registry,
+        )  # fmt: skip
+
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request was answered."""
         self._requests.labels(method if method in METHODS else "other", route, str(status)).inc()
@@ -46,6 +53,11 @@ class Metrics:
     def questions(self, running: int) -> None:
         """So many analytical questions run or wait."""
         self._running.set(running)
+
+    def subject_requests(self, counted: Mapping[str, int]) -> None:
+        """So many subject requests are open, by how they stand to their deadline."""
+        for standing, count in counted.items():
+            self._subject_requests.labels(standing).set(count)
 
     def text(self) -> bytes:
         """All numbers."""

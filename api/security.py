@@ -115,6 +115,10 @@ IdentityReader = Annotated[Caller, Security(_KEY, scopes=["identity:read"])]
 IdentityWriter = Annotated[Caller, Security(_KEY, scopes=["identity:write"])]
 ConsentReader = Annotated[Caller, Security(_KEY, scopes=["consent:read"])]
 ConsentWriter = Annotated[Caller, Security(_KEY, scopes=["consent:write"])]
+PrivacyReader = Annotated[Caller, Security(_KEY, scopes=["privacy:read"])]
+PrivacyWriter = Annotated[Caller, Security(_KEY, scopes=["privacy:write"])]
+# What was found and erased tells that there was somebody.
+ReceiptReader = Annotated[Caller, Security(_KEY, scopes=["privacy:read", "pii:read"])]
 # Who is behind a number is a list of people, as a segment is.
 JourneyPeopleReader = Annotated[Caller, Security(_KEY, scopes=["journeys:read", "segments:read"])]
 Administrator = Annotated[Caller, Security(_KEY, scopes=["admin"])]

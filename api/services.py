@@ -19,6 +19,8 @@ from cdp.outbound import Guard
 from cdp.store.aio import AsyncReader
 from cdp.store.base import Store
 from privacy.consent.standing import Standing
+from privacy.policy import Policy
+from privacy.register import Register
 
 # identifier type, value as typed → value as stored
 Normaliser = Callable[[str, str], str]
@@ -42,6 +44,10 @@ class Services:
     clock: Clock
     # For files without a name: what an answer is made of while it is sent.
     scratch: Path
+    # Where subject requests and receipts are kept, and the rules under which requests are answered.
+    privacy: Path
+    register: Register
+    policy: Policy
     # What calls to addresses that users name may reach.
     outbound: Guard = field(default_factory=Guard)
 

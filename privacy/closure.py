@@ -14,11 +14,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cdp.domain.words import IDENTIFIER_OF_SOURCE, IdentifierType
+from privacy.naming import PROFILE
 
 if TYPE_CHECKING:
     import duckdb
 
-PROFILE = "profile"
 # A phone is a household's; it names a person only while it leads to a single profile.
 WEAK = frozenset({str(IdentifierType.PHONE)})
 _FIRST, _LAST = "timestamp '0001-01-01'", "timestamp '9999-12-31'"

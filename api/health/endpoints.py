@@ -25,7 +25,7 @@ async def ready(services: ServicesDependency) -> Ready:
 
 async def metrics(services: ServicesDependency) -> Response:
     """Numbers about the server in Prometheus' format. From another machine with the scope `metrics:read`."""
-    services.metrics.questions(services.analyst.running)
+    await service.measure(services)
     return Response(services.metrics.text(), media_type=CONTENT_TYPE)
 
 

@@ -28,6 +28,8 @@ SCOPES: dict[str, str] = {
     "identity:write": "decide who is who, and withdraw decisions",
     "consent:read": "see what people agreed and objected to",
     "consent:write": "write down what people agree and object to, and restrict the use of their data",
+    "privacy:read": "list subject requests and by when they are due; with pii:read, receipts",
+    "privacy:write": "make, verify, approve, extend, refuse and cancel subject requests",
     "metrics:read": "read the server's metrics from another machine",
     "admin": "see and revoke API keys, read the audit log",
 }

@@ -15,7 +15,8 @@ from cdp.settings import Settings
 from identity.config import PIPELINE
 from identity.normalise.email import normalise_email
 from identity.normalise.lookup import lookup_value
-from privacy.closure import PROFILE, Closure, Named, find
+from privacy.closure import Closure, Named, find
+from privacy.naming import PROFILE
 from privacy.register import Register
 from privacy.requests.request import Request
 from privacy.requests.words import Refusal

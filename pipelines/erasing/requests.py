@@ -22,7 +22,8 @@ from pipelines.erasing import freezing
 from pipelines.erasing.freezing import Stopped, parse, parse_all
 from pipelines.lock import writer_lock
 from privacy import policy, receipts
-from privacy.closure import PROFILE, Closure, Named
+from privacy.closure import Closure, Named
+from privacy.naming import PROFILE, living
 from privacy.register import Asked, Register
 from privacy.requests import request as acts
 from privacy.requests.request import Request
@@ -211,8 +212,4 @@ def _normal(store: Store, named: Named) -> tuple[str, str]:
     """What a repeated request is recognised by; a profile that was merged is the one it lives on as."""
     if named.kind != PROFILE:
         return named.kind, named.value
-    seen, value = {named.value}, named.value
-    while (known := store.get_profile(value)) and known.merged_into and known.merged_into not in seen:
-        value = known.merged_into
-        seen.add(value)
-    return PROFILE, value
+    return PROFILE, living(store, named.value)

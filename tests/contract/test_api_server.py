@@ -219,6 +219,17 @@ OPERATIONS = [
     "POST /v1/destinations/{key}/replay",
     "GET /v1/destinations/{key}/rehearsal",
     "GET /v1/deliveries",
+    "GET /v1/privacy/requests",
+    "POST /v1/privacy/requests",
+    "GET /v1/privacy/requests/{request}",
+    "POST /v1/privacy/requests/{request}/verify",
+    "POST /v1/privacy/requests/{request}/approve",
+    "POST /v1/privacy/requests/{request}/extend",
+    "POST /v1/privacy/requests/{request}/refuse",
+    "POST /v1/privacy/requests/{request}/confirm",
+    "POST /v1/privacy/requests/{request}/complete",
+    "POST /v1/privacy/requests/{request}/cancel",
+    "GET /v1/privacy/requests/{request}/receipt",
 ]
 # Drawn from a snapshot with all marts; their answers are checked in the tests of the map and of where people stand.
 UNDRIVEN = [
