@@ -91,10 +91,11 @@ def same(expression: exp.Expr) -> str:
 
 def count_where(condition: exp.Expr) -> exp.Expr:
     """How many rows satisfy a condition; plain count for the constant true."""
-    counted = exp.Count(this=exp.Star())
     if condition == exp.true():
-        return counted
-    return exp.Filter(this=counted, expression=exp.Where(this=condition))
+        return exp.Count(this=exp.Star())
+    # With FILTER the engine keeps a copy of all columns for each count, which hundreds of conditions would feel; of no
+    # rows, COUNT_IF is null.
+    return exp.Coalesce(this=exp.CountIf(this=condition), expressions=[exp.Literal.number(0)])
 
 
 _COMPARISONS: dict[str, type[exp.Binary]] = {
