@@ -28,6 +28,7 @@ from tests.unit.api.conftest import CANARIES, DOCUMENT, publish_world
 EXAMPLE = "0b6f1c1e-6f0a-4b8e-9a51-6f2a1f0c7d11"
 SEGMENT = "cart-abandoners"
 DESTINATION = "crm"
+SAID = {"channel": "letter"}
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +165,10 @@ OPERATIONS = [
     "GET /v1/profiles/{profile_id}/events",
     "GET /v1/profiles/{profile_id}/journey",
     "GET /v1/profiles/{profile_id}/identifiers",
+    "GET /v1/profiles/{profile_id}/consents",
+    "POST /v1/profiles/{profile_id}/consents",
+    "POST /v1/profiles/{profile_id}/restriction",
+    "POST /v1/profiles/{profile_id}/restriction/lift",
     "GET /v1/segments",
     "POST /v1/segments",
     "GET /v1/segments/schema",
@@ -274,5 +279,8 @@ def test_it_does_what_it_says(label: str, described: dict[str, Any], key: str) -
     known = () if refused else (("profile_id", EXAMPLE), ("key", place))
     for field, value in known:
         if f"{{{field}}}" in label:
-            case = operation.Case(path_parameters={field: value})
-            assert case.call_and_validate(headers=headers(key)).status_code == 200
+            said = {"body": SAID, "media_type": "application/json"} if label.startswith("POST /v1/profiles/") else {}
+            case = operation.Case(path_parameters={field: value}, **said)
+            if "body" in said and "consents" in label:
+                case.body = {**SAID, "purpose": "marketing", "state": "withdrawn"}
+            assert case.call_and_validate(headers=headers(key)).status_code == (201 if said else 200)
