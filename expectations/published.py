@@ -164,6 +164,15 @@ MEASURES: dict[str, str] = {
         left_out="(select count(*) from identity.golden_origins) - count(*)",
         without_source="count(*) filter (source is null or source_record_id is null)",
     ),
+    "marts.consent_statements": _keyed(
+        "marts.consent_statements",
+        "source, source_record_id",
+        left_out=(
+            "(select count(*) from intermediate.int_consent_statements"
+            " semi join identity.identity_map using (source, source_record_id)) - count(*)"
+        ),
+        unsaid="count(*) filter (consents is null or is_objection is null)",
+    ),
     "marts.purchases": _keyed(
         "marts.purchases", "purchase_id", impossible_amounts="count(*) filter (not isfinite(amount))"
     ),

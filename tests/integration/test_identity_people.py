@@ -18,8 +18,8 @@ from tests.support.home import Home
 from tests.support.server import running
 
 FROM_IDENTITY = [
-    "identity", "identity quality", "marts", "contracts", "rules", "feelings", "personas", "predictions",
-    "derived contracts", "actions", "snapshot", "segments", "publish",
+    "identity", "identity quality", "trigger firings", "marts", "contracts", "rules", "feelings", "personas",
+    "predictions", "derived contracts", "actions", "snapshot", "segments", "publish",
 ]  # fmt: skip
 
 # Two people apart, and one person with two records, far from any doubt.

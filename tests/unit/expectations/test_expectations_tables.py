@@ -39,6 +39,10 @@ create table intermediate.int_source_records as
 create table identity.identity_map as select * from (values
     ('sales', '1', 'p1', 1.0, false), ('pos', '2', 'p2', 0.9, true), ('marketing', 'a@example.org', 'p1', 0.9, false)
 ) as t(source, source_record_id, profile_id, confidence, provisional);
+create table intermediate.int_consent_statements as select 'sales' as source, '1' as source_record_id,
+    false as consents, timestamp '2025-01-01' as stated_at;
+create table marts.consent_statements as select 'p1' as profile_id, *, false as is_objection
+    from intermediate.int_consent_statements;
 create table marts.source_records as select source, source_record_id, profile_id from identity.identity_map;
 create table marts.profiles as select * from (values
     ('p1', 'awareness', timestamp '2025-01-01', timestamp '2025-01-02', 1, 0, 0.0, 0, 'Ada', 'Fo', '', '', false),
@@ -119,7 +123,8 @@ def test_every_published_table_has_a_contract() -> None:
             "identity.identity_map": ["confidence_impossible", "profile_unknown"],
         }),
         ("drop table identity.identity_map", {
-            "marts.source_records": ["missing"], "identity.identity_map": ["missing"],
+            "marts.source_records": ["missing"], "marts.consent_statements": ["missing"],
+            "identity.identity_map": ["missing"],
         }),
         ("delete from marts.stage_transitions", {"marts.stage_transitions": ["volume"]}),
         ("update marts.stage_transitions set move = 'start', days_in_from = -1", {
@@ -131,6 +136,10 @@ def test_every_published_table_has_a_contract() -> None:
         ("insert into marts.trait_origins from marts.trait_origins", {
             "marts.trait_origins": ["key_not_unique", "volume"],
         }),
+        ("update marts.consent_statements set profile_id = 'p9', consents = null", {
+            "marts.consent_statements": ["consent_missing", "profile_unknown"],
+        }),
+        ("delete from marts.consent_statements", {"marts.consent_statements": ["volume"]}),
         ("delete from marts.identifiers", {"marts.identifiers": ["empty"]}),
         ("insert into marts.identifiers select * replace ('p9' as profile_id, null as value) from marts.identifiers", {
             "marts.identifiers": ["key_missing", "profile_unknown"],
