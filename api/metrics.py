@@ -54,7 +54,7 @@ class Metrics:
         """So many analytical questions run or wait."""
         self._running.set(running)
 
-    def subject_requests(self, counted: Mapping[str, int]) -> None:
+    def subject_requests(self, counted: Mapping[str, float]) -> None:
         """So many subject requests are open, by how they stand to their deadline."""
         for standing, count in counted.items():
             self._subject_requests.labels(standing).set(count)

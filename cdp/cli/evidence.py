@@ -110,7 +110,8 @@ def experiments(
     def show(found: Any) -> None:
         for result in found.results:
             part = f"{result.details['part']}: " if by else ""
-            say(f"{part}{result.sentence or result.reason}  [{result.basis}]")
+            named = f"{result.subject}: " if result.reason else ""
+            say(f"{part}{named}{result.sentence or result.reason}  [{result.basis}]")
         if found.note:
             say(found.note)
 

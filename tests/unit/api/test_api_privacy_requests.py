@@ -263,6 +263,15 @@ def test_metrics_count_what_is_overdue(office: Office, monkeypatch: pytest.Monke
     assert 'wayfinder_subject_requests{standing="open"} 0.0' in text
 
 
+def test_metrics_go_on_without_what_cannot_be_counted(office: Office) -> None:
+    name = made(office.caller())
+    kept = next(path for path in office.register._folder.rglob(f"{name}.json"))
+    kept.write_text("{")
+    answer = office.client.by(None, address="127.0.0.1").get("/metrics")
+    assert answer.status_code == 200 and 'wayfinder_subject_requests{standing="overdue"} NaN' in answer.text
+    assert "wayfinder_http_requests" in answer.text
+
+
 def test_nothing_personal_is_kept_in_the_clear_or_logged(
     office: Office, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
