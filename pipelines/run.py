@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
 from contextlib import redirect_stderr
 from dataclasses import dataclass, field
 from enum import Enum
@@ -157,9 +158,14 @@ def _execute(settings: Settings, news: News, options: dict[str, Any], progress: 
     account: list[StepReport] = []
     said = sys.stderr
 
+    telling, ended = threading.Lock(), threading.Event()
+
     def tell(text: str) -> None:
-        with redirect_stderr(said):
-            progress(text)
+        # Lines of dbt come from a thread that may outlive a run that is stopped.
+        with telling:
+            if not ended.is_set():
+                with redirect_stderr(said):
+                    progress(text)
 
     definitions = build_definitions(settings, progress=tell, account=account)
     config: dict[str, Any] = {
@@ -180,6 +186,10 @@ def _execute(settings: Settings, news: News, options: dict[str, Any], progress: 
         raise KeyboardInterrupt from None
     except Exception as error:
         raise _sentence(error) from error
+    finally:
+        with telling:
+            ended.set()
+            sys.stderr = said
     return account
 
 

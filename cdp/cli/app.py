@@ -29,6 +29,9 @@ from cdp.cli import (
 from cdp.cli.output import note
 from cdp.errors import DISK_FULL, CdpError, tells_of_full_disk
 
+# As shells say it of SIGINT; Typer ends with it too.
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="cdp",
     help="Wayfinder: one trustworthy profile per person, and where each of them is on the journey.",
@@ -90,6 +93,13 @@ def _told(error: Exception) -> int:
 
 def run(arguments: list[str]) -> int:
     """Run the command line and return its exit code."""
+    code = _code(arguments)
+    if code == INTERRUPTED:
+        note("cdp: interrupted; nothing is lost, run the same command again.")
+    return code
+
+
+def _code(arguments: list[str]) -> int:
     try:
         result = app(arguments, standalone_mode=False)
     except CdpError as error:
@@ -98,8 +108,7 @@ def run(arguments: list[str]) -> int:
     except typer.Exit as stop:
         return stop.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        note("cdp: interrupted; nothing is lost, run the same command again.")
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output (head, less) has gone; Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

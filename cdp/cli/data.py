@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import typer
@@ -35,6 +36,8 @@ def run(
     as_json: bool = Json,
 ) -> None:
     """Run the whole pipeline on a delivered folder; without one, on what has landed and on what people decided."""
+    # Being stopped by a supervisor is told like being stopped by hand; Dagster does the same while it is at work.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     from pipelines.run import run_pipeline
 
     report = run_pipeline(
