@@ -157,6 +157,7 @@ def test_during_a_run_the_request_waits_for_nobody_and_says_so(home: Home) -> No
     assert refused.stderr.strip().count("\n") == 0
 
 
+@pytest.mark.slow
 def test_a_profile_merged_yesterday_is_found_under_its_former_id(home: Home) -> None:
     merged = rows(
         home,

@@ -101,6 +101,7 @@ def test_nothing_is_served_before_and_nobody_is_left_after(erased: tuple[Home, l
     assert receipts.verify(settings.privacy) == []
 
 
+@pytest.mark.slow
 def test_a_run_replays_before_it_does_anything(erased: tuple[Home, list[str], Restore]) -> None:
     home, mails, restore = erased
     restore()

@@ -173,6 +173,7 @@ def story(home: Home, world: Path, tmp_path: Path) -> None:
         assert set(actions.values()) == {"no more"}
 
 
+@pytest.mark.slow
 def test_a_merge_is_carried_out_at_once_and_taken_back(demo_home: Home, tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     shutil.copytree(demo_home.path, home.path)
