@@ -7,6 +7,7 @@ project beside it.
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -23,8 +24,10 @@ def ensure_manifest(settings: Settings) -> Path:
     target = settings.dbt_artifacts / "target"
     manifest, stamp = target / "manifest.json", target / "project.sha256"
     digest = _project_digest(settings)
-    if manifest.exists() and stamp.exists() and stamp.read_text() == digest:
+    if stamp.exists() and stamp.read_text() == digest and _is_whole(manifest):
         return manifest
+    # Also what dbt reads to parse only what changed may have been cut off.
+    (target / "partial_parse.msgpack").unlink(missing_ok=True)
     target.mkdir(parents=True, exist_ok=True)
     completed = subprocess.run(
         [
@@ -43,6 +46,15 @@ def ensure_manifest(settings: Settings) -> Path:
         raise ConfigurationError(f"The dbt project does not parse: {lines[-1].strip()}")
     stamp.write_text(digest)
     return manifest
+
+
+def _is_whole(manifest: Path) -> bool:
+    """Whether the file can be read: dbt writes it anew in every build, and a kill may come in between."""
+    try:
+        json.loads(manifest.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _project_digest(settings: Settings) -> str:
