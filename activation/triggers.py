@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -204,7 +204,23 @@ def _after_quiet(wanted: Definition, who: Person, now: datetime) -> datetime | N
     if not (here >= begin or here < end if overnight else begin <= here < end):
         return None
     day = local.date() + timedelta(days=1 if overnight and here >= begin else 0)
-    return datetime.combine(day, end, tzinfo=zone).astimezone(now.tzinfo)
+    return _shown(datetime.combine(day, end, tzinfo=zone)).astimezone(now.tzinfo)
+
+
+def _shown(wall: datetime) -> datetime:
+    """When clocks show a time, in UTC; where they are put forward over it, when they are."""
+    moment = wall.astimezone(UTC)
+    if moment.astimezone(wall.tzinfo).replace(tzinfo=None) == wall.replace(tzinfo=None):
+        return moment
+    early, late = wall.replace(fold=1).astimezone(UTC), moment
+    ahead = moment.astimezone(wall.tzinfo).utcoffset()
+    while late - early > timedelta(seconds=1):
+        middle = early + (late - early) // 2
+        if middle.astimezone(wall.tzinfo).utcoffset() == ahead:
+            late = middle
+        else:
+            early = middle
+    return late.replace(microsecond=0)
 
 
 def zone_of(document: Mapping[str, Any]) -> tzinfo | None:

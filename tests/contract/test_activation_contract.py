@@ -6,98 +6,25 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from activation import manage
-from activation.worker import Options, Pass, deliver
+from activation.worker import Pass
 from cdp.clock import wall_now
 from cdp.errors import ConflictError, InputError, NotFoundError, VersionMismatch
 from cdp.outbound import Guard
-from cdp.store import destinations, open_store
+from cdp.store import destinations
 from cdp.store.base import Redirect
 from cdp.store.erasing import SqlEraser
-from cdp.store.outbox import Outbox
-from cdp.store.sql import SqlStore
+from tests.contract.activation_shop import Shop, document, heard, number, receiver, shop
 from tests.support.publications import NOW, profile_id, publish
 from tests.support.receiver import Receiver, receiving
 
-LOCAL = Guard.of(["127.0.0.0/8"])
-
-
-def document(number: int) -> dict[str, Any]:
-    return {"traits": {"email": f"p{number}@example.org", "purchases": number}, "stage": {"current": "use"}}
-
-
-class Shop:
-    """A store whose segment `vip` is fed run after run, with one worker."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        store = open_store(url)
-        assert isinstance(store, SqlStore)
-        self.store = store
-        self.outbox = Outbox(url)
-        self.runs = 0
-        self.clock = wall_now()
-
-    def members(self, *numbers: int, withheld: tuple[int, ...] = (), people: int = 9, **more: Any) -> None:
-        self.runs += 1
-        documents = {number: document(number) for number in more.pop("living", range(1, people + 1))}
-        publish(
-            self.store, documents, run=f"run-{self.runs}", members={"vip": numbers}, withheld=withheld,
-            as_of=NOW + timedelta(hours=self.runs), **more,
-        )  # fmt: skip
-
-    def destination(self, key: str = "crm", url: str = "", expected: int | None = None, **more: Any) -> str | None:
-        config = more.pop("config", {"kind": "webhook", "url": url, "fields": {"mail": "traits.email"}})
-        segments = more.pop("segments", ["vip"])
-        wanted = manage.Wanted(key, key.title(), config, segments, **more)
-        return manage.save(self.outbox, wanted, by="tester", at=self.clock, expected=expected)[1]
-
-    def work(self, *, later: float = 0.0, only: str | None = None, **more: Any) -> dict[str, Pass]:
-        """A pass, `later` seconds after now."""
-        self.clock += timedelta(seconds=later)
-        options = Options(guard=more.pop("guard", LOCAL), now=lambda: self.clock, **more)
-        return {one.destination: one for one in deliver(self.url, options, only=only)}
-
-    def told(self) -> list[tuple[str, int, str]]:
-        """The log: what, of whom, what became of it."""
-        return [(one.kind, number(one.profile_id), one.state) for one in destinations.log(self.outbox, limit=10_000)]
-
-
-def number(profile: str) -> int:
-    return int(profile[:8], 16)
-
-
-def heard(receiver: Receiver) -> list[tuple[str, int]]:
-    """What a receiver was told, in order."""
-    return [
-        (r.json["type"].removeprefix("segment."), number(r.json["profile"]["profile_id"])) for r in receiver.received
-    ]
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
-    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
-    if request.param == "postgres":
-        url = request.getfixturevalue("postgres_url")
-    found = Shop(url)
-    yield found
-    found.outbox.close()
-    found.store.close()
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as found:
-        yield found
+__all__ = ["receiver", "shop"]
 
 
 def test_entries_and_exits_arrive_signed_with_the_fields_asked_for(shop: Shop, receiver: Receiver) -> None:
@@ -352,89 +279,6 @@ def test_the_rate_limit_holds(shop: Shop, receiver: Receiver) -> None:
     shop.members(1, 2, 3)
     shop.work(sleep=waits.append)
     assert len(waits) == 2 and all(0.05 < wait <= 0.1 for wait in waits), waits
-
-
-def test_the_audience_form(shop: Shop, receiver: Receiver) -> None:
-    shop.members()
-    shop.destination(
-        config={"kind": "webhook", "url": receiver.url, "body": "audience", "fields": {"email": "traits.email"}}
-    )
-    shop.members(1)
-    shop.members()
-    shop.work()
-    shop.members(2)
-    shop.work()
-    shop.members(3, living=[1, 3, 4], redirects=[Redirect(profile_id(2), "merged", profile_id(3))])
-    shop.work()
-    batches = [one.json["batch"] for one in receiver.received]
-    assert [[(m["type"], m["userId"], m.get("event")) for m in batch] for batch in batches] == [
-        [("identify", profile_id(2), None), ("track", profile_id(2), "Audience Entered")],
-        [
-            ("identify", profile_id(2), None),
-            ("track", profile_id(2), "Audience Exited"),
-            ("identify", profile_id(3), None),
-            ("track", profile_id(3), "Audience Entered"),
-        ],
-    ]
-    identify, track = batches[0]
-    assert identify["traits"] == {"email": "p2@example.org", "vip": True}
-    assert track["properties"] == {"audience_key": "vip", "vip": True}
-    assert track["context"]["personas"]["computation_class"] == "audience"
-    assert len({message["messageId"] for batch in batches for message in batch}) == 6
-
-
-@pytest.mark.parametrize("form", ["ndjson", "csv"])
-def test_files(shop: Shop, tmp_path: Path, form: str) -> None:
-    folder = tmp_path / "drop"
-    shop.members(1, 2)
-    config = {"kind": "files", "folder": str(folder), "format": form, "fields": {"mail": "traits.email"}}
-    shop.destination(config=config)
-    assert shop.work()["crm"].delivered == 2
-    shop.members(2)
-    shop.work()
-    first, second = sorted(folder.iterdir())
-    if form == "csv":
-        lines = first.read_text("utf-8-sig").splitlines()
-        assert lines[0] == "message_id,change,segment,member,profile_id,former_profile_id,at,mail"
-        assert lines[1].endswith(",p1@example.org") and len(lines) == 3
-        assert ",exited,vip,false," in second.read_text("utf-8-sig").splitlines()[1]
-    else:
-        rows = [json.loads(line) for line in first.read_text().splitlines()]
-        assert [(row["change"], row["mail"]) for row in rows] == [
-            ("entered", "p1@example.org"), ("entered", "p2@example.org"),
-        ]  # fmt: skip
-        assert "mail" not in json.loads(second.read_text())
-
-
-def test_a_folder_that_cannot_be_written_is_tried_again(shop: Shop, tmp_path: Path) -> None:
-    (tmp_path / "drop").write_text("in the way")
-    shop.members(1)
-    shop.destination(config={"kind": "files", "folder": str(tmp_path / "drop" / "inside")})
-    assert shop.work()["crm"].codes == {"disk": 1}
-    (tmp_path / "drop").unlink()
-    assert shop.work(later=60)["crm"].delivered == 1
-
-
-def test_rows_of_a_table(shop: Shop, postgres_server: Any) -> None:
-    address = postgres_server.new_database()
-    config = {"kind": "table", "table": "vips", "fields": {"mail": "traits.email", "bought": "traits.purchases"}}
-    shop.members(1, 2)
-    shop.destination(config=config, secret=address)
-    assert shop.work()["crm"].delivered == 2
-    shop.members(2, living=range(2, 10), redirects=[Redirect(profile_id(1), "merged", profile_id(2))])
-    shop.work()
-    shop.members(3)
-    shop.work()
-    from cdp.store.address import parse
-    from cdp.store.postgres import PostgresBackend
-
-    engine = PostgresBackend(parse(address)).engine()
-    with engine.connect() as connection:
-        rows = connection.execute(sa.text("select profile_id, member, mail, bought from vips order by 1")).fetchall()
-    engine.dispose()
-    assert [tuple(row) for row in rows] == [
-        (profile_id(2), False, None, None), (profile_id(3), True, "p3@example.org", "3"),
-    ]  # fmt: skip
 
 
 def test_a_rehearsal_sends_and_changes_nothing(shop: Shop, receiver: Receiver) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from cdp.clock import stopwatch
 from cdp.store import destinations
-from tests.contract.test_activation_contract import Shop, heard, receiver, shop
+from tests.contract.activation_shop import Shop, heard, receiver, shop
 from tests.support.receiver import Receiver
 
 __all__ = ["receiver", "shop"]

@@ -22,7 +22,7 @@ from cdp.outbound import Guard
 from cdp.settings import load_settings
 from cdp.store import destinations
 from pipelines.activating import deliver_waiting
-from tests.contract.test_activation_contract import LOCAL, Shop, heard, receiver, shop
+from tests.contract.activation_shop import LOCAL, Shop, heard, receiver, shop
 from tests.support.receiver import Receiver, receiving
 
 __all__ = ["receiver", "shop"]

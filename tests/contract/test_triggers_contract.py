@@ -20,7 +20,7 @@ from cdp.store.base import Redirect
 from cdp.store.erasing import SqlEraser
 from pipelines import firings
 from pipelines.ingest import tables
-from tests.contract.test_activation_contract import Shop, number
+from tests.contract.activation_shop import Shop, number
 from tests.support.publications import NOW, profile_id
 from tests.support.receiver import Receiver, receiving
 
@@ -254,6 +254,16 @@ def test_a_run_that_is_killed_neither_doubles_nor_loses(shop: Shop, monkeypatch:
 
 def _fired(receiver: Receiver) -> list[int]:
     return [number(r.json["profile"]["profile_id"]) for r in receiver.received if r.json["type"].startswith("trigger.")]
+
+
+def test_quiet_hours_that_end_while_clocks_are_put_forward_end_then() -> None:
+    """In Newfoundland 02:30 is no time of that night: at 02:00 it is 03:00, and from 03:16 on it is quiet again."""
+    quiet = {"begin": "03:16", "end": "02:30", "zone": "America/St_Johns"}
+    wanted = triggers.parse({"key": "k", "title": "t", "segment": "s", "quiet": quiet})
+    later = triggers._after_quiet(
+        wanted, kept.Person(profile_id(1), True, True, None), datetime(2026, 3, 7, 9, tzinfo=UTC)
+    )
+    assert later == datetime(2026, 3, 8, 5, 30, tzinfo=UTC)
 
 
 @given(st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC)), st.data())
