@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cdp.clock import wall_now
 from cdp.domain.consent import Origin, State
-from cdp.errors import InputError, NotFoundError
+from cdp.errors import NotFoundError
 from cdp.settings import Settings
 from cdp.store.base import AuditEntry, Store
 
@@ -34,10 +33,11 @@ def show(settings: Settings, profile_id: str, as_of: str | None = None) -> dict[
     from pipelines.segments import opened
     from privacy.consent.ledger import read
     from privacy.consent.showing import shown
+    from segments.moments import asked
 
     with opened(settings) as (store, _, connection):
         living = _living(store, profile_id)
-        facts = shown(connection, store, read(store), living, as_of=_moment(as_of, "--as-of"))
+        facts = shown(connection, store, read(store), living, as_of=asked(as_of, "--as-of"))
         _audit(store, "consent.read", living)
         return facts
 
@@ -59,11 +59,12 @@ def say(
     from pipelines.segments import opened
     from privacy.consent.effective import records_of
     from privacy.consent.showing import stated
+    from segments.moments import asked
 
     with opened(settings) as (store, publication, connection):
         living, now = _living(store, profile_id), settings.clock.now()
         statement = stated(
-            living, purpose, state, at=_moment(at, "--at"), now=now, channel=channel, recorded_by=author or ACTOR,
+            living, purpose, state, at=asked(at, "--at"), now=now, channel=channel, recorded_by=author or ACTOR,
             text_version=text_version, proof=proof, origin=origin, records=records_of(connection, living),
         )  # fmt: skip
         (written,) = store.consents.write([statement], at=max(now, publication.as_of))
@@ -73,26 +74,13 @@ def say(
 
 def _living(store: Store, profile_id: str) -> str:
     """The living profile that an id goes on as. NotFoundError when there is none."""
-    seen: set[str] = set()
-    current: str | None = profile_id
-    while current is not None and current not in seen:
-        seen.add(current)
-        found = store.get_profile(current)
-        if found is not None and found.status == "living":
-            return current
-        current = found.merged_into if found else None
+    from privacy.naming import living
+
+    current = living(store, profile_id)
+    found = store.get_profile(current)
+    if found is not None and found.status == "living":
+        return current
     raise NotFoundError("There is no living profile with this id; `cdp profile` finds people by what is known of them.")
-
-
-def _moment(text: str | None, option: str) -> datetime | None:
-    from segments import moments
-
-    if text is None:
-        return None
-    try:
-        return moments.moment(text)
-    except ValueError as error:
-        raise InputError(f"{option}: {error}.") from None
 
 
 def _audit(store: Store, action: str, profile_id: str, **detail: Any) -> None:

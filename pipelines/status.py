@@ -21,6 +21,9 @@ from pipelines.lock import is_held
 MOST_DECISIONS = 100_000
 PATIENCE_SECONDS = 3.0
 
+# Counts by name, by source.entity.
+Ledger = dict[str, dict[str, int]]
+
 
 def read_status(settings: Settings) -> dict[str, Any]:
     """Profiles, source records, the cumulative row ledger per entity, people per stage, requests, the last publication.
@@ -55,9 +58,6 @@ def read_status(settings: Settings) -> dict[str, Any]:
         if current
         else None,
     }
-
-
-Ledger = dict[str, dict[str, int]]
 
 
 def _taken_in(settings: Settings) -> tuple[Ledger, dict[str, Any] | None, list[dict[str, Any]]] | None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta
 
+from cdp.errors import InputError
+
 _DURATION = re.compile(r"(\d{1,6})(min|h|d|w)")
 _SECONDS = {"min": 60, "h": 3600, "d": 86400, "w": 604800}
 _WORDS = {"min": "minute", "h": "hour", "d": "day", "w": "week"}
@@ -46,6 +48,16 @@ def moment(text: str) -> datetime:
         return parsed.astimezone(UTC)
     except OverflowError:
         raise ValueError("a moment lies between the years 1 and 9999") from None
+
+
+def asked(text: str | None, name: str) -> datetime | None:
+    """A moment that somebody gives under a name, if they do. InputError for one that is none."""
+    if text is None:
+        return None
+    try:
+        return moment(text)
+    except ValueError as error:
+        raise InputError(f"{name}: {error}.") from None
 
 
 def before(now: datetime, text: str) -> datetime:

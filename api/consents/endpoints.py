@@ -60,8 +60,8 @@ def router() -> APIRouter:
     """The routes of this feature."""
     routes = APIRouter(prefix="/v1/profiles/{profile_id:uuid}", tags=["consent"], responses=KNOWN)
     routes.add_api_route("/consents", get_consents, response_model=Consents, responses=responses(400))
-    written = {"response_model": Consents, "status_code": 201, "methods": ["POST"], "responses": responses(400, 413)}
-    routes.add_api_route("/consents", say, **written)  # type: ignore[arg-type]
-    routes.add_api_route("/restriction", restrict, **written)  # type: ignore[arg-type]
-    routes.add_api_route("/restriction/lift", lift, **written)  # type: ignore[arg-type]
+    for path, action in (("/consents", say), ("/restriction", restrict), ("/restriction/lift", lift)):
+        routes.add_api_route(
+            path, action, methods=["POST"], status_code=201, response_model=Consents, responses=responses(400, 413)
+        )
     return routes

@@ -14,9 +14,8 @@ from api.profiles.service import living
 from api.security import Caller
 from api.services import Services
 from cdp.domain.consent import EVERYTHING, State, Statement
-from cdp.errors import InputError
 from privacy.consent import effective, showing
-from segments import moments
+from segments.moments import asked
 
 SECONDS = 10.0
 
@@ -26,7 +25,7 @@ Records = tuple[tuple[str, str], ...]
 async def shown(services: Services, caller: Caller, profile_id: str, as_of: str | None) -> dict[str, Any]:
     """What is effective for a person, now or at a moment."""
     await living(services, profile_id, "/consents")
-    moment = _moment(as_of, "as_of")
+    moment = asked(as_of, "as_of")
 
     def question(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         ledger = services.consents.ledger()
@@ -43,7 +42,7 @@ async def say(
     services: Services, caller: Caller, profile_id: str, wanted: NewStatement, *, browser_objects: bool
 ) -> dict[str, Any]:
     """Write down what a person said, and what their browser says; a refusal counts at once."""
-    at, now = _moment(wanted.at, "at"), services.clock.now()
+    at, now = asked(wanted.at, "at"), services.clock.now()
 
     def statements(records: Records) -> list[Statement]:
         first = showing.stated(
@@ -62,7 +61,7 @@ async def restrict(
     services: Services, caller: Caller, profile_id: str, wanted: Restriction, *, lift: bool
 ) -> dict[str, Any]:
     """Keep a person's data out of use, or end that."""
-    at, now = _moment(wanted.at, "at"), services.clock.now()
+    at, now = asked(wanted.at, "at"), services.clock.now()
     state: State = "lifted" if lift else "restricted"
 
     def statements(records: Records) -> list[Statement]:
@@ -80,6 +79,7 @@ async def _write(
     services: Services, caller: Caller, profile_id: str, statements: Callable[[Records], list[Statement]]
 ) -> dict[str, Any]:
     await living(services, profile_id, "/consents")
+    # What is wrong with the statement is told before anything is looked up.
     statements(())
     publication = await services.analyst.publication()
 
@@ -93,12 +93,3 @@ async def _write(
         detail = {"entry": one.seq, "purpose": one.purpose, "origin": one.origin}
         services.audit.record(caller.actor, f"consent.{one.state}", profile_id, detail)
     return await shown(services, caller, profile_id, None)
-
-
-def _moment(text: str | None, field: str) -> Any:
-    if text is None:
-        return None
-    try:
-        return moments.moment(text)
-    except ValueError as error:
-        raise InputError(f"{field}: {error}.") from None

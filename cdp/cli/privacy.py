@@ -14,6 +14,7 @@ from cdp.cli.output import emit_json, note, say, table
 from cdp.cli.privacy_requests import operator
 from cdp.cli.state import load_settings
 from cdp.errors import CheckFailed, InputError
+from privacy.requests.words import Kind
 
 app = typer.Typer(help="Personal data: where it is, and what becomes of it.", no_args_is_help=True)
 privacy_requests.register(app)
@@ -57,17 +58,6 @@ def inventory(
         say(processing.to_markdown(declared).rstrip())
 
 
-class RequestType(StrEnum):
-    """What a person may ask for."""
-
-    ACCESS = "access"
-    PORTABILITY = "portability"
-    ERASURE = "erasure"
-    RECTIFICATION = "rectification"
-    RESTRICTION = "restriction"
-    OBJECTION = "objection"
-
-
 class Rules(StrEnum):
     """Laws with deadlines."""
 
@@ -78,7 +68,7 @@ class Rules(StrEnum):
 
 @app.command("request")
 def request(  # noqa: PLR0917  # options of a command are named by its caller
-    request_type: RequestType = typer.Option(..., "--type", help="What is asked for."),
+    request_type: Kind = typer.Option(..., "--type", help="What is asked for."),
     identifiers: list[str] = typer.Option([], "--identifier", help="TYPE:VALUE of one person; repeat for more."),
     people: Path | None = typer.Option(None, "--people", help="File with one person a line: identifiers with blanks."),
     yes: bool = typer.Option(False, "--yes", help="Approve and carry out now, and wait until it is verified."),
@@ -89,11 +79,10 @@ def request(  # noqa: PLR0917  # options of a command are named by its caller
 ) -> None:
     """Keep a request; of an erasure the certain records go everywhere, doubtful ones are listed and left."""
     from pipelines.erasing import requests
-    from privacy.requests.words import Kind
 
     subjects = _people(people) if people is not None else [identifiers]
     settings = load_settings()
-    if yes and request_type is not RequestType.ERASURE:
+    if yes and request_type is not Kind.ERASURE:
         raise InputError(f"--yes carries out erasures; a request for {request_type} is answered by a person.")
     if yes and settings.privacy_four_eyes:
         raise InputError(
@@ -109,7 +98,7 @@ def request(  # noqa: PLR0917  # options of a command are named by its caller
         _doubts(found["doubtful"])
         return
     made, closures = requests.submit(
-        settings, subjects, kind=Kind(request_type), rules=rules, actor=operator(), allow_many=allow_many, progress=note
+        settings, subjects, kind=request_type, rules=rules, actor=operator(), allow_many=allow_many, progress=note
     )
     doubtful = [vars(doubt) for closure in closures for doubt in closure.doubtful]
     signed = requests.execute(settings, made.request, progress=note) if yes else None
@@ -123,7 +112,7 @@ def request(  # noqa: PLR0917  # options of a command are named by its caller
     if signed:
         _told(signed)
         say(requests.ANSWER)
-    elif request_type is not RequestType.ERASURE:
+    elif request_type is not Kind.ERASURE:
         say("A person answers it; note it with `cdp privacy complete`.")
     elif made.status == "approved":
         say("Carry it out with `cdp privacy run`.")

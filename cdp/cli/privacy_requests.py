@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Callable
-from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,44 +13,13 @@ import typer
 from cdp.cli.data import Json
 from cdp.cli.output import emit_json, say, table
 from cdp.cli.state import load_settings
+from privacy.requests.words import Delay, Refusal, Verification
 
 if TYPE_CHECKING:
     from cdp.settings import Settings
     from privacy.requests.request import Request
 
 Name = typer.Argument(..., metavar="REQUEST", help="The request.")
-
-
-class How(StrEnum):
-    """How somebody's identity was verified."""
-
-    DOCUMENT = "document"
-    LOGIN = "login"
-    EMAIL_LINK = "email_link"
-    PHONE_CALL = "phone_call"
-    IN_PERSON = "in_person"
-    AGENT = "agent"
-    CONTROLLER = "controller"
-    OPERATOR = "operator"
-
-
-class Why(StrEnum):
-    """Why an answer takes longer."""
-
-    COMPLEXITY = "complexity"
-    NUMBER_OF_REQUESTS = "number_of_requests"
-
-
-class Refusals(StrEnum):
-    """Why a request is refused."""
-
-    NOT_IDENTIFIED = "not_identified"
-    UNFOUNDED = "unfounded"
-    EXCESSIVE = "excessive"
-    LEGAL_OBLIGATION = "legal_obligation"
-    LEGAL_CLAIMS = "legal_claims"
-    DIFFERENT_PEOPLE = "different_people"
-    MATCHES_TOO_MUCH = "matches_too_much"
 
 
 def register(app: typer.Typer) -> None:
@@ -100,12 +68,13 @@ def list_requests(
     )  # fmt: skip
 
 
-def identify(name: str = Name, how: How = typer.Option(..., "--how", help="How."), as_json: bool = Json) -> None:
+def identify(
+    name: str = Name, how: Verification = typer.Option(..., "--how", help="How."), as_json: bool = Json
+) -> None:
     """Note that the person is who they say; what they showed is not kept."""
     from privacy.requests import request as acts
-    from privacy.requests.words import Verification
 
-    _change(name, "verified", partial(acts.verify, how=Verification(how)), as_json, how=str(how))
+    _change(name, "verified", partial(acts.verify, how=how), as_json, how=str(how))
 
 
 def approve(
@@ -120,14 +89,13 @@ def approve(
     _change(name, "approved", partial(acts.approve, four_eyes=four, allow_many=allow_many), as_json, many=allow_many)
 
 
-def extend(name: str = Name, why: Why = typer.Option(..., "--why", help="Why."), as_json: bool = Json) -> None:
+def extend(name: str = Name, why: Delay = typer.Option(..., "--why", help="Why."), as_json: bool = Json) -> None:
     """Take the longer time that the law allows; the person has to be told before the first ends."""
     from privacy import policy
     from privacy.requests import request as acts
-    from privacy.requests.words import Delay
 
     days = policy.load(load_settings()).days
-    _change(name, "extended", partial(acts.extend, why=Delay(why), days=days), as_json, why=str(why))
+    _change(name, "extended", partial(acts.extend, why=why, days=days), as_json, why=str(why))
 
 
 def confirm(name: str = Name, as_json: bool = Json) -> None:
@@ -145,13 +113,12 @@ def complete(name: str = Name, as_json: bool = Json) -> None:
 
 
 def refuse(
-    name: str = Name, why: Refusals = typer.Option(..., "--why", help="The reason."), as_json: bool = Json
+    name: str = Name, why: Refusal = typer.Option(..., "--why", help="The reason."), as_json: bool = Json
 ) -> None:
     """Do nothing, for a reason that the person is told."""
     from privacy.requests import request as acts
-    from privacy.requests.words import Refusal
 
-    _change(name, "refused", partial(acts.refuse, why=Refusal(why)), as_json, why=str(why))
+    _change(name, "refused", partial(acts.refuse, why=why), as_json, why=str(why))
 
 
 def cancel(name: str = Name, as_json: bool = Json) -> None:

@@ -21,8 +21,8 @@ from privacy.consent.rules import Rule
 
 _INPUTS = ("consent_entries", "consent_places", "consent_rules")
 
-# `place` orders all entries: by the moment they were said, then as they were written.
-_STATES = """
+# Which entry counts for which profiles.
+_COUNTS_FOR = """
 with recursive chain (seq, profile_id) as (
     select seq, profile_id from consent_entries
     union
@@ -37,8 +37,13 @@ places as (
     select r.seq, m.profile_id
     from consent_places as r
     join identity.identity_map as m on m.source = r.source and m.source_record_id = r.source_record_id
-),
-told as (
+)
+"""
+# `place` orders all entries: by the moment they were said, then as they were written.
+_STATES = (
+    _COUNTS_FOR
+    + """
+, told as (
     select p.profile_id, e.seq, e.purpose, e.state, e.origin, e.at, row_number() over (order by e.at, e.seq) as place
     from places as p
     join consent_entries as e on e.seq = p.seq
@@ -144,6 +149,7 @@ select
 from judged
 order by profile_id, purpose
 """
+)
 
 
 def states(
@@ -196,8 +202,8 @@ def entries_about(connection: duckdb.DuckDBPyConnection, ledger: Ledger, profile
     connection.register("consent_entries", ledger.entries)
     connection.register("consent_places", ledger.places)
     try:
-        sql = _STATES.partition("told as (")[0].rstrip().removesuffix(",")
-        rows = connection.execute(f"{sql} select seq from places where profile_id = ?", [profile_id]).fetchall()
+        sql = f"{_COUNTS_FOR} select seq from places where profile_id = ?"
+        rows = connection.execute(sql, [profile_id]).fetchall()
     finally:
         connection.unregister("consent_entries")
         connection.unregister("consent_places")

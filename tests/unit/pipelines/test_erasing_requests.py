@@ -34,9 +34,9 @@ def world(tmp_path: Path) -> World:
 def ask(world: World, *identifiers: str, to: str = "approved", kind: Kind = Kind.ERASURE) -> Request:
     """A request as a server keeps it, up to a state."""
     register = Register(world.settings.privacy)
-    normal = [tuple(text.split(":", 1)) for text in identifiers]
+    normal = [(kind_, value) for kind_, _, value in (text.partition(":") for text in identifiers)]
     now = wall_now()
-    wanted = Asked(kind, [identifiers], [normal])  # type: ignore[list-item]
+    wanted = Asked(kind, [identifiers], [normal])
     one, _ = register.receive(wanted, actor="key:1", now=now, policy=policy.load(world.settings))
     if to in ("verified", "approved"):
         one = register.change(one.request, partial(acts.verify, how=Verification.LOGIN, actor="key:1", now=now))
