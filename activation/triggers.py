@@ -164,7 +164,9 @@ def _decide(connection: sa.Connection, trigger: Trigger, wanted: Definition, one
                 return _close(connection, one, "capped", now)
     # Who is held out passed every check that the others pass: both arms are alike.
     state = "held_out" if held_out(wanted, who.profile_id) else "fired"
-    kept.decide(connection, one, state=state, decided_at=now, profile_id=who.profile_id, due_at=None)
+    kept.decide(
+        connection, one, state=state, decided_at=now, profile_id=who.profile_id, due_at=None, holdout=wanted.holdout
+    )
     if state == "fired" and trigger.destination_key is not None:
         message = {
             "destination_key": trigger.destination_key,

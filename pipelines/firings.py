@@ -23,18 +23,19 @@ _SCHEMA = pa.schema(
         ("profile_id", pa.string()),
         ("decided_at", pa.timestamp("us", tz="UTC")),
         ("state", pa.string()),
+        ("holdout", pa.float64()),
     ]
 )
 _LIVING = """
 insert into ops.trigger_firings
 with recursive followed as (
-    select firing_id, trigger_key, profile_id, decided_at, state from arriving
+    select firing_id, trigger_key, profile_id, decided_at, state, holdout from arriving
     union all
-    select f.firing_id, f.trigger_key, p.merged_into, f.decided_at, f.state
+    select f.firing_id, f.trigger_key, p.merged_into, f.decided_at, f.state, f.holdout
     from followed as f
     inner join identity.profiles as p on f.profile_id = p.profile_id and p.status = 'merged'
 )
-select f.firing_id, f.trigger_key, f.profile_id, f.decided_at, f.state
+select f.firing_id, f.trigger_key, f.profile_id, f.decided_at, f.state, f.holdout
 from followed as f
 inner join identity.profiles as p on f.profile_id = p.profile_id and p.status = 'living'
 order by f.firing_id
@@ -83,6 +84,7 @@ def _table(batch: list[Firing]) -> pa.Table:
             "profile_id": one.profile_id,
             "decided_at": one.decided_at,
             "state": one.state,
+            "holdout": one.holdout,
         }
         for one in batch
     ]

@@ -84,7 +84,7 @@ TABLES: dict[str, Declared] = {
     ),
     "trigger_firings": _table(
         "profile", "profile_id",
-        key="profile_id", derived="trigger_key change_seq happened_at due_at state decided_at", none="id",
+        key="profile_id", derived="trigger_key change_seq happened_at due_at state decided_at", none="id holdout",
     ),
     "api_keys": _table(staff="name", none="id prefix secret_hash scopes created_at revoked_at"),
     "audit": _table(

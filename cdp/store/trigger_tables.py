@@ -34,6 +34,8 @@ trigger_firings = sa.Table(
     sa.Column("due_at", Moment),
     sa.Column("state", Key, nullable=False),
     sa.Column("decided_at", Moment),
+    # The share that was held out when it was decided; only of what fired or was held out.
+    sa.Column("holdout", sa.Float),
     sa.CheckConstraint(f"state in {FIRING_STATES}", name="state"),
     sa.UniqueConstraint("trigger_key", "change_seq"),
     sa.Index("ix_trigger_firings_trigger_key_state_id", "trigger_key", "state", "id"),

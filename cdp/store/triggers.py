@@ -55,7 +55,10 @@ class Trigger:
 
 @dataclass(frozen=True)
 class Firing:
-    """One time that a trigger may fire; moments are the data's. `profile_id` is the living one at the decision."""
+    """One time that a trigger may fire; moments are the data's. `profile_id` is the living one at the decision.
+
+    `holdout` is the share held out when it was decided, of what fired or was held out: later shares change nothing.
+    """
 
     id: int
     trigger_key: str
@@ -65,6 +68,7 @@ class Firing:
     due_at: datetime | None
     state: str
     decided_at: datetime | None
+    holdout: float | None
 
 
 def read_all(outbox: Outbox) -> list[Trigger]:

@@ -29,8 +29,11 @@ create table if not exists ops.trigger_firings (
     trigger_key varchar not null,
     profile_id varchar not null,
     decided_at timestamp not null,
-    state varchar not null check (state in ('fired', 'held_out'))
+    state varchar not null check (state in ('fired', 'held_out')),
+    holdout double
 )""",
+    # For tables from before firings kept the share.
+    "alter table ops.trigger_firings add column if not exists holdout double",
     """
 create table if not exists ops.batches (
     batch_seq bigint primary key,

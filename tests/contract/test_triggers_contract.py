@@ -10,6 +10,8 @@ from typing import Any
 
 import duckdb
 import pytest
+import sqlalchemy as sa
+from alembic.script import ScriptDirectory
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +20,8 @@ from cdp.errors import ConflictError, InputError, NotFoundError, VersionMismatch
 from cdp.store import triggers as kept
 from cdp.store.base import Redirect
 from cdp.store.erasing import SqlEraser
+from cdp.store.migrate import MIGRATIONS
+from cdp.store.trigger_tables import trigger_firings
 from pipelines import firings
 from pipelines.ingest import tables
 from tests.contract.activation_shop import Shop, number
@@ -134,6 +138,31 @@ def test_the_holdout_is_stable_and_counts_as_the_other_arm(shop: Shop) -> None:
     assert again == arms, "nobody changes sides"
 
 
+def test_another_share_changes_nothing_of_what_was_measured(shop: Shop) -> None:
+    """Each firing keeps the share it was decided with, in the store and, under that share, in the warehouse."""
+    trigger(shop, holdout=0.5)
+    shop.members(*range(1, 21), people=40)
+    fire(shop, at_run(shop))
+    before = kept.log(shop.outbox)
+    trigger(shop, expected=1)
+    shop.members(*range(1, 31), people=40)
+    assert fire(shop, at_run(shop)) == {"fired": 10}
+    trigger(shop, expected=2, holdout=0.25, delay="1h")
+    shop.members(*range(1, 41), people=40)
+    found = kept.log(shop.outbox)
+    assert found[:20] == before and {one.holdout for one in before} == {0.5}
+    assert [one.holdout for one in found[20:]] == [0.0] * 10 + [None] * 10, "who waits has no share yet"
+    with shop.outbox.writing() as connection:
+        connection.execute(sa.update(trigger_firings).values(holdout=None))
+        migration = ScriptDirectory(str(MIGRATIONS)).get_revision("0007")
+        assert migration is not None
+        migration.module.fill(connection)
+    held = [number for number, one in enumerate(found) if one.state == "held_out"]
+    filled = [one.holdout for one in kept.log(shop.outbox)]
+    assert filled[: held[-1] + 1] == [0.0] * held[0] + [0.25] * (held[-1] + 1 - held[0])
+    assert filled[held[-1] + 1 :] == [0.0] * (29 - held[-1]) + [None] * 10, "only while some were held out"
+
+
 def test_quiet_hours_are_those_of_the_person(shop: Shop) -> None:
     """22:30 in Berlin and 16:30 in New York; quiet is 21 to 8."""
     trigger(shop, quiet={"begin": "21:00", "end": "08:00", "zone": "UTC"})
@@ -193,9 +222,9 @@ def test_firings_reach_the_warehouse_under_the_id_that_the_person_lives_on_as(sh
             warehouse.execute("delete from identity.profiles")
             warehouse.executemany("insert into identity.profiles values (?, ?, ?)", rows)
             count = firings.replace(warehouse, shop.outbox)
-            sql = "select profile_id, state, decided_at from ops.trigger_firings where trigger_key = 'welcome'"
+            sql = "select profile_id, state, decided_at, holdout from ops.trigger_firings where trigger_key = 'welcome'"
             found = warehouse.execute(sql).fetchall()
-            assert len(found) == count and {row[2] for row in found} <= {datetime(2026, 1, 1, 2)}
+            assert len(found) == count and {row[2:] for row in found} <= {(datetime(2026, 1, 1, 2), 0.5)}
             return {number(row[0]): row[1] for row in found}
 
         assert copied() == arms and set(arms.values()) == {"fired", "held_out"}

@@ -122,13 +122,14 @@ SECOND = {
 }  # fmt: skip
 # Of trigger `cart`: one fired before anybody was held out, two arms, one after now.
 FIRINGS = [
-    (1, "cart", "p1", day(60), "fired"),
-    (2, "cart", "p2", day(61), "held_out"),
-    (3, "cart", "p4", day(61), "fired"),
-    (4, "cart", "p2", day(70), "held_out"),
-    (5, "cart", "p4", day(70), "fired"),
-    (6, "cart", "p3", datetime(2026, 3, 1), "fired"),
-    (7, "news", "p1", day(61), "fired"),
+    (1, "cart", "p1", day(60), "fired", 0.0),
+    (2, "cart", "p2", day(61), "held_out", 0.1),
+    (3, "cart", "p4", day(61), "fired", 0.1),
+    (4, "cart", "p2", day(70), "held_out", 0.25),
+    (5, "cart", "p4", day(70), "held_out", 0.25),
+    (6, "cart", "p3", datetime(2026, 3, 1), "fired", 0.25),
+    (7, "news", "p1", day(61), "fired", 0.0),
+    (8, "cart", "p1", day(71), "fired", 0.25),
 ]
 MAPPED = {"m8": web(None, "Product Added", day(6), "m8")}
 
@@ -159,7 +160,7 @@ def world(settings: Settings, journeys: dict[int, list[tuple[datetime, str]]]) -
     assert report.models > 15 and report.tests > 20
     made.identify([1, 2, 3, 4, 5, 6, *RANDOM_PEOPLE], anonymous=("x1",))
     with made.connect() as connection:
-        connection.executemany("insert into ops.trigger_firings values (?, ?, ?, ?, ?)", FIRINGS)
+        connection.executemany("insert into ops.trigger_firings values (?, ?, ?, ?, ?, ?)", FIRINGS)
     transform.run_dbt(settings, "marts")
     return made
 
@@ -369,7 +370,7 @@ def test_firings_are_on_the_timeline_and_move_nobody(world: DbtWorld) -> None:
         "select touchpoint_id, profile_id, event_name, touchpoint_type, channel, campaign, occurred_at, stage,"
         " is_activity from marts.touchpoints where source = 'triggers' order by touchpoint_id"
     )
-    assert [row[0] for row in found] == [f"triggers:firings:{one}" for one in (1, 3, 5, 7)], "nothing came to p2"
+    assert [row[0] for row in found] == [f"triggers:firings:{one}" for one in (1, 3, 7, 8)], "held out is out"
     assert found[0][1:] == ("p1", "Trigger Fired", "trigger_fired", "automation", "cart", day(60), None, False)
     accounts = "select events, not_touchpoints, after_now, touchpoints from marts.event_accounts"
     assert world.rows(f"{accounts} where source = 'triggers'") == [(5, 0, 1, 4)]
@@ -380,4 +381,8 @@ def test_a_trigger_that_holds_people_out_is_an_experiment(world: DbtWorld) -> No
         "select experiment, profile_id, arm, assigned_at from marts.experiments where experiment <> 'welcome'"
         " order by 2"
     )
-    assert found == [("trigger:cart", "p2", "control", day(61)), ("trigger:cart", "p4", "treatment", day(61))]
+    assert found == [
+        ("trigger:cart:0.25", "p1", "treatment", day(71)),
+        ("trigger:cart:0.1", "p2", "control", day(61)),
+        ("trigger:cart:0.1", "p4", "treatment", day(61)),
+    ], "another share takes nobody from the first one"

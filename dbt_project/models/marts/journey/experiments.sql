@@ -37,30 +37,27 @@ drawn as (
 
 ),
 
--- a trigger tells of its effect while it holds people out: what fired before or after has nobody to be compared with
-holdouts as (
+-- shares are compared each by itself; whoever was drawn with another share before lives with what came of that
+trigger_draws as (
 
     select
-        trigger_key,
-        min(decided_at) as begun_at,
-        max(decided_at) as ended_at
+        *,
+        row_number() over (partition by trigger_key, profile_id order by decided_at, firing_id) as draw
     from firings
-    where state = 'held_out'
-    group by trigger_key
+    where holdout > 0
 
 ),
 
 held_out as (
 
     select
-        'trigger:' || firings.trigger_key as experiment,
-        firings.profile_id,
-        case when firings.state = 'held_out' then 'control' else 'treatment' end as arm,
-        firings.decided_at as assigned_at,
-        'trigger:' || firings.firing_id as assignment_id
-    from firings
-    inner join holdouts on firings.trigger_key = holdouts.trigger_key
-    where firings.decided_at between holdouts.begun_at and holdouts.ended_at
+        'trigger:' || trigger_key || ':' || cast(holdout as varchar) as experiment,
+        profile_id,
+        case when state = 'held_out' then 'control' else 'treatment' end as arm,
+        decided_at as assigned_at,
+        'trigger:' || firing_id as assignment_id
+    from trigger_draws
+    where draw = 1
 
 ),
 
@@ -74,7 +71,7 @@ all_draws as (
 
 ),
 
--- a person drawn twice, under two addresses or by a trigger that fires again, keeps the first arm
+-- a person drawn twice, under two addresses, keeps the first arm
 attributed as (
 
     select
