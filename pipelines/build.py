@@ -6,13 +6,10 @@ patching.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DbtCliResource
 
 from cdp.settings import Settings, apply_tool_environment
 from pipelines import jobs, manifest
@@ -24,7 +21,7 @@ from pipelines.assets.publication import build_contract_checks, build_publicatio
 from pipelines.assets.raw import build_raw_assets
 from pipelines.checks import build_freshness_checks, build_identity_checks
 from pipelines.context import Progress, StepReport, quiet
-from pipelines.resources import run_resource
+from pipelines.resources import dbt_resource, run_resource
 
 
 def build_definitions(
@@ -52,12 +49,7 @@ def build_definitions(
     assets = [*build_raw_assets(), before, *from_identity, *extra_assets]
     resources: dict[str, Any] = {
         "run": run_resource(settings, progress, account),
-        "dbt": DbtCliResource(
-            dbt_executable=str(Path(sys.executable).parent / "cdp-dbt"),
-            project_dir=str(settings.dbt_project),
-            profiles_dir=str(settings.dbt_project),
-            global_config_flags=["--no-version-check", "--log-path", str(settings.dbt_artifacts / "logs")],
-        ),
+        "dbt": dbt_resource(settings),
         **(resource_overrides or {}),
     }
     job = jobs.build_job()

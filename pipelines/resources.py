@@ -6,11 +6,13 @@ be set on the launch pad of the Dagster page; `cdp run` passes the same ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster_dbt import DbtCliResource
 
 from cdp.ids import new_run_id
 from cdp.settings import Settings, apply_tool_environment
@@ -23,6 +25,27 @@ CONFIG = {
     "full_refresh": dg.Field(bool, default_value=False, description="Rebuild everything from raw."),
     "renew_model": dg.Field(bool, default_value=False, description="Train the matching model anew, with decisions."),
 }
+
+
+class DbtChild(DbtCliResource):
+    """dbt as a child process alone.
+
+    dagster-dbt also loads dbt and all its macros into this process, for each invocation, so that the columns and row
+    counts of finished models can be asked for meanwhile. Nobody asks for them here.
+    """
+
+    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> Any:
+        return None
+
+
+def dbt_resource(settings: Settings) -> DbtChild:
+    """The resource `dbt`: our child process over the project, with its log under the state home."""
+    return DbtChild(
+        dbt_executable=str(Path(sys.executable).parent / "cdp-dbt"),
+        project_dir=str(settings.dbt_project),
+        profiles_dir=str(settings.dbt_project),
+        global_config_flags=["--no-version-check", "--log-path", str(settings.dbt_artifacts / "logs")],
+    )
 
 
 def filled_inbox(settings: Settings) -> Path | None:

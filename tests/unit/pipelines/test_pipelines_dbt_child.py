@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -41,3 +42,11 @@ def test_the_child_dies_with_a_killed_parent() -> None:
             return
         time.sleep(0.1)
     raise AssertionError("the child outlived its parent")
+
+
+def test_it_says_its_version_without_loading_dbt() -> None:
+    code = "import sys; from pipelines.dbt_child import main; main(); print('', 'dbt' in sys.modules)"
+    told = subprocess.run(
+        [sys.executable, "-c", code, "--version"], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert told.stdout.split() == [version("dbt-core"), "False"]
