@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     privacy_four_eyes: bool = Field(
         False, description="Whether an erasure is approved by somebody else than who asked for it."
     )
+    privacy_holds: Path | None = Field(
+        None, description="YAML with the bases of legal holds and what each keeps; default: shipped."
+    )
     survivorship: Path | None = Field(None, description="YAML with the rules of golden records; default: shipped.")
     outbound_allow: str = Field(
         "", description="Hosts and networks that webhooks may call though they are private, with commas between."

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from cdp.cli import privacy_requests
+from cdp.cli import privacy_holds, privacy_requests
 from cdp.cli.data import Json
 from cdp.cli.output import emit_json, note, say, table
 from cdp.cli.privacy_requests import operator
@@ -18,6 +18,7 @@ from privacy.requests.words import Kind
 
 app = typer.Typer(help="Personal data: where it is, and what becomes of it.", no_args_is_help=True)
 privacy_requests.register(app)
+app.add_typer(privacy_holds.app, name="hold")
 
 
 class InventoryFormat(StrEnum):
@@ -167,6 +168,8 @@ def verify(
         if found["search"] and found["search"]["not_searched"]:
             kinds = ", ".join(found["search"]["not_searched"])
             say(f"Too short to be searched for in files, compared by tokens only: {kinds}.")
+    for one in [] if as_json else found["kept"]:
+        say(f"Kept: {one['records']} record(s), {one['reason']}.")
     if not found["clean"]:
         raise CheckFailed(f"Something of request {request_id} is there again; see --json for the places.")
 
@@ -232,6 +235,9 @@ def _told(signed: dict[str, Any]) -> None:
         for one in body["stores"]
     ]
     table(("place", "matched", "erased", "kept", "found before", "found after"), rows)
+    for one in body["stores"]:
+        if one["store"].startswith("held:") and one["kept"]:
+            say(f"Kept: {one['kept']} record(s) of {one['store'].removeprefix('held:')}, {one['reason']}.")
     for text in body["notes"]:
         say(f"Not checked: {text}.")
     say(

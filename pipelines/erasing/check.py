@@ -17,6 +17,7 @@ from pipelines.erasing.requests import parse, read
 from pipelines.ingest.people import speak_of
 from pipelines.lock import writer_lock
 from pipelines.sources.registry import ENTITIES
+from privacy.holds.register import Holds
 from privacy.journal import Journal
 from privacy.keys import token_keys
 from privacy.matching import Keys, match
@@ -27,7 +28,8 @@ def verify(settings: Settings, request: str, identifiers: Sequence[str] = ()) ->
     """Whether anything of a request's people is there again.
 
     Without values, by tokens: every record in raw tables is hashed and compared. With `identifiers` their values are
-    searched for in every file and table, as in the erasure.
+    searched for in every file and table, as in the erasure. What legal holds keep is told as kept; it is sealed, so
+    nothing of it is found.
     """
     known = read(settings, request)
     tokens = [
@@ -48,7 +50,11 @@ def verify(settings: Settings, request: str, identifiers: Sequence[str] = ()) ->
                     found[entity.table] = int(rows[0][0])
         hits = _search(settings, identifiers) if identifiers else None
     clean = not any(found.values()) and not (hits and (hits["hits"] or hits["unread"]))
-    result = {"request": request, "clean": clean, "tokens": len(tokens), "rows": found, "search": hits}
+    kept = [
+        {"hold": one.hold, "reason": one.reason, "records": sum(one.kept[request].values())}
+        for one in Holds(settings.privacy).open_ones() if request in one.kept
+    ]  # fmt: skip
+    result = {"request": request, "clean": clean, "tokens": len(tokens), "rows": found, "kept": kept, "search": hits}
     _audit(settings, "privacy.verified", request, {"clean": clean, "searched": bool(identifiers)})
     return result
 

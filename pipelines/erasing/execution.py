@@ -1,4 +1,4 @@
-"""Carries one erasure out: plan, suppress, landing, warehouse, decisions, publication, files, settle, verify, receipt.
+"""Carries one erasure out, from the plan over what legal holds keep to verification and receipt.
 
 Each step can be repeated and is ticked off in the encrypted plan, so a kill anywhere is resumed where it was. All of it
 happens under the writer lock. The receipt is named by the request: there is one, however often it was resumed.
@@ -22,7 +22,7 @@ from cdp.store.erasing import SqlEraser
 from identity import forgetting
 from identity.normalise.columns import record_columns
 from pipelines.context import Progress, wait_until_free
-from pipelines.erasing import files
+from pipelines.erasing import files, holding
 from pipelines.erasing.keys import Filled, install, keys_of, needles_of, tokens_of
 from pipelines.ingest import tables as ingest_tables
 from pipelines.ingest.screening import open_screen
@@ -61,6 +61,7 @@ class Execution:
         self.settings.tmp.mkdir(parents=True, exist_ok=True)
         steps: dict[str, Callable[[], Any]] = {
             "plan": self._plan,
+            "hold": self._hold,
             "suppress": self._suppress,
             "landing": self._landing,
             "warehouse": self._warehouse,
@@ -101,6 +102,10 @@ class Execution:
         needles = needles_of(self.closures, sorted(filled.received))
         self.done["plan"] = {"needles": [[one.kind, one.value] for one in needles]}
         return {**self.done["plan"], "rows": rows, "control": _told(self._scan())}
+
+    def _hold(self) -> list[dict[str, Any]]:
+        """What legal holds keep is sealed before anything goes."""
+        return holding.keep(self.settings, self.work.request, self.closures, self._config)
 
     def _suppress(self) -> int:
         keys = token_keys(self.settings.privacy)
@@ -263,7 +268,8 @@ class Execution:
 
     def _receipt(self) -> Receipt:
         residual, control = self.done["verify"]["residual"], self.done["plan"]["control"]
-        lines = _lines(self.done, control, residual)
+        held = self.done.get("hold", [])
+        lines = (*_lines(self.done, control, residual), *holding.lines(held))
         left = self.done["verify"]["left"]
         notes = [
             *self.done["settle"],
@@ -283,7 +289,10 @@ class Execution:
             tokens=self.done["suppress"],
             stores=lines,
             notes=tuple(notes),
-            extra={"files": residual["files"], "bytes": residual["bytes"], "needles": residual["needles"]},
+            extra={
+                **{name: residual[name] for name in ("files", "bytes", "needles")},
+                "holds": sorted({one["hold"] for one in held}),
+            },
         )
 
     def _audit(self, signed: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from cdp.settings import Settings
 from cdp.store import open_store
 from cdp.store.base import AuditEntry, Store
 from pipelines.context import Progress, quiet
-from pipelines.erasing import freezing
+from pipelines.erasing import freezing, holding
 from pipelines.erasing.freezing import Stopped, parse, parse_all
 from pipelines.lock import writer_lock
 from privacy import policy, receipts
@@ -119,11 +119,15 @@ def execute(settings: Settings, request: str, *, progress: Progress = quiet) -> 
 
 
 def run_all(settings: Settings, *, progress: Progress = quiet) -> list[dict[str, Any]]:
-    """Carry out every erasure that is approved or half done, oldest first, freeze whom verified ones mean, remind."""
+    """Carry out every erasure that is approved or half done, oldest first, freeze whom verified ones mean, remind.
+
+    First what legal holds kept is erased whose time is over; receipts of both kinds are returned.
+    """
     register = Register(settings.privacy)
     register.sweep()
     remind(settings, register, progress)
-    return _carry_out_waiting(settings, register, progress)
+    ended = holding.end_due(settings, progress)
+    return ended + _carry_out_waiting(settings, register, progress)
 
 
 def _carry_out_waiting(settings: Settings, register: Register, progress: Progress) -> list[dict[str, Any]]:
@@ -203,8 +207,9 @@ def _carry_out(settings: Settings, request: Request, progress: Progress) -> dict
             raise
         work = Work.resume(settings.privacy, request.request)
         signed = Execution(settings, work, progress).run()
-    is_partial = signed["receipt"]["status"] == "partial"
-    register.change(request.request, partial(acts.complete, actor=PIPELINE, now=wall_now(), partial=is_partial))
+    is_partial, is_held = signed["receipt"]["status"] == "partial", bool(signed["receipt"]["extra"].get("holds"))
+    finish = partial(acts.complete, actor=PIPELINE, now=wall_now(), partial=is_partial, held=is_held)
+    register.change(request.request, finish)
     return signed
 
 

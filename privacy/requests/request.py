@@ -141,11 +141,12 @@ def begin(request: Request, *, actor: str, now: datetime) -> Request:
     return request if request.state is State.EXECUTING else _to(request, "begin", actor, now)
 
 
-def complete(request: Request, *, actor: str, now: datetime, partial: bool = False) -> Request:
-    """All is done; `partial` when something could not be done or checked."""
+def complete(request: Request, *, actor: str, now: datetime, partial: bool = False, held: bool = False) -> Request:
+    """All is done; `partial` when something could not be done or checked, `held` when a legal hold keeps something."""
     if request.state in (State.COMPLETED, State.PARTIAL):
         return request
-    done = _to(request, "complete", actor, now, "partial" if partial else "")
+    note = "_".join(word for word, said in (("partial", partial), ("held", held)) if said)
+    done = _to(request, "complete", actor, now, note)
     return replace(done, status=str(State.PARTIAL)) if partial else done
 
 

@@ -29,7 +29,7 @@ from tests.support.publications import NOW
 
 pytestmark = pytest.mark.slow
 KILLS = 20
-STEPS = ("plan", "suppress", "landing", "warehouse", "decisions", "publication", "files", "settle", "verify")
+STEPS = ("plan", "hold", "suppress", "landing", "warehouse", "decisions", "publication", "files", "settle", "verify")
 
 
 @dataclass

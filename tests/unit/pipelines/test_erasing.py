@@ -93,7 +93,7 @@ def test_killed_between_any_two_steps_it_ends_with_one_receipt(world: World, mon
             break
         except Killed:
             kills += 1
-    assert kills == 9, "after every step"
+    assert kills == 10, "after every step"
     assert signed["receipt"]["status"] == "completed"
     assert receipts.verify(world.settings.privacy) == []
     assert Work.open_ones(world.settings.privacy) == []
