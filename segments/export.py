@@ -19,6 +19,7 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
+from cdp.domain.cells import FORMULA
 from cdp.errors import InputError, ResourceError
 from segments import catalogue as catalogues
 from segments import compiler, sql
@@ -35,7 +36,6 @@ FORMATS: tuple[Format, ...] = ("csv", "ndjson", "parquet")
 DEFAULT_FIELDS = ("profile_id", "email", "first_name", "last_name", "country")
 
 _BATCH = 20_000
-_FORMULA = "^[=+@\t\r\n\\x2D]"
 _SEPARATOR = "|"
 
 
@@ -173,7 +173,7 @@ def _csv_cell(column: exp.Expr, kind: Kind) -> exp.Expr:
         column = exp.ArrayToString(this=column, expression=sql.text(_SEPARATOR))
     elif kind is not Kind.TEXT:
         return column
-    risky = exp.RegexpLike(this=column.copy(), expression=sql.text(_FORMULA))
+    risky = exp.RegexpLike(this=column.copy(), expression=sql.text(FORMULA))
     led = exp.DPipe(this=sql.text("'"), expression=column.copy(), safe=True)
     return exp.Case(ifs=[exp.If(this=risky, true=led)], default=column)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -171,6 +171,11 @@ def _vacuum(engine: sa.Engine) -> str | None:
         except sa.exc.DBAPIError:
             return "the role may not switch PostgreSQL's write-ahead log; it is recycled by the server in its own time"
     return None
+
+
+def connected(url: str) -> AbstractContextManager[sa.Engine]:
+    """The engine of a store whose schema is up to date, given back after the block; faults are told as ours."""
+    return _engine(_backend(url))
 
 
 def _backend(url: str) -> Backend:
