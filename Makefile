@@ -57,10 +57,10 @@ dagster: install
 	@$(CDP) dagster
 
 test: install
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" tests
 
 test-long: install
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m slow tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow tests
 
 lint: install
 	@$(BIN)/ruff check .

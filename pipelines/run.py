@@ -153,6 +153,7 @@ def _execute(settings: Settings, news: News, options: dict[str, Any], progress: 
     import dagster as dg
 
     from pipelines.build import build_definitions
+    from pipelines.history import written_at_ease
     from pipelines.jobs import DECISIONS_JOB, JOB
 
     account: list[StepReport] = []
@@ -177,6 +178,7 @@ def _execute(settings: Settings, news: News, options: dict[str, Any], progress: 
         # When Dagster cannot write its event log it says so on stderr, with whole statements, once for each event.
         with (
             redirect_stderr(said if settings.log_level == "DEBUG" else io.StringIO()),
+            written_at_ease(settings.dagster_home / "storage"),
             dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance,
         ):
             _close_interrupted_runs(instance)

@@ -161,7 +161,7 @@ def test_whoever_may_not_be_reached_is_not_told_of(actions: list[tuple[Any, ...]
 
 
 @pytest.mark.slow
-@settings(max_examples=400, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=150, deadline=None, suppress_health_check=SLOW)
 @given(actions=st.lists(ACTIONS, min_size=4, max_size=25))
 def test_whoever_may_not_be_reached_is_not_told_of_at_length(actions: list[tuple[Any, ...]]) -> None:
     play(actions)

@@ -296,7 +296,7 @@ def test_nobody_is_reached_without_consent(
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=100, deadline=None, suppress_health_check=SLOW)
 @given(actions=st.lists(ACTIONS, min_size=5, max_size=25))
 def test_nobody_is_reached_without_consent_at_length(
     snapshot: duckdb.DuckDBPyConnection, template: Path, actions: list[tuple[Any, ...]]

@@ -24,7 +24,7 @@ from tests.unit.segments.segment_strategies import closed_trees, dense_worlds, s
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 QUICK = settings(max_examples=40, deadline=None)
-LONG = settings(max_examples=1_500, deadline=None)
+LONG = settings(max_examples=800, deadline=None)
 
 
 def definition(tree: Any, key: str = "tested") -> Any:
@@ -58,7 +58,7 @@ def test_sequences_equal_trying_every_choice_of_events(fill: Fill, world: World,
 
 
 @pytest.mark.slow
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(world=dense_worlds(), tree=sequence_trees)
 def test_sequences_equal_trying_every_choice_of_events_at_length(fill: Fill, world: World, tree: Any) -> None:
     means_what_it_says(fill, world, tree, {"type": "everyone"})
