@@ -14,7 +14,7 @@ from cdp.store import open_store
 from cdp.store.base import AuditEntry
 from identity.normalise.columns import record_columns
 from pipelines.erasing.requests import parse, read
-from pipelines.ingest.people import speak_of
+from pipelines.ingest.people import MAIL, speak_of
 from pipelines.lock import writer_lock
 from pipelines.sources.registry import ENTITIES
 from privacy.holds.register import Holds
@@ -44,7 +44,7 @@ def verify(settings: Settings, request: str, identifiers: Sequence[str] = ()) ->
                 Keys.of_tokens((0, token) for token in tokens if "+" not in token.kind).install(connection)
                 for entity in ENTITIES:
                     records = f"(select rowid as row_no, coalesce(mapped, payload) as record from {entity.table})"
-                    speak_of(connection, entity, records, record_columns)
+                    speak_of(connection, entity, records, record_columns, normal=MAIL)
                     match(connection, token_keys(settings.privacy))
                     rows = connection.execute("select count(distinct row_no) from matched").fetchall()
                     found[entity.table] = int(rows[0][0])

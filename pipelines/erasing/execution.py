@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from identity import forgetting
 from identity.normalise.columns import record_columns
 from pipelines.context import Progress, wait_until_free
 from pipelines.erasing import files, holding
+from pipelines.erasing.keyed import Keyed
 from pipelines.erasing.keys import Filled, install, keys_of, needles_of, tokens_of
 from pipelines.ingest import tables as ingest_tables
 from pipelines.ingest.screening import open_screen
@@ -35,7 +37,7 @@ from privacy.keys import token_keys
 from privacy.receipts import Receipt, StoreLine
 from privacy.restored import ERASED
 from privacy.verify import processes
-from privacy.verify.home import Scan, scan
+from privacy.verify.home import Scan, Tables, scan
 from privacy.verify.needles import Needle
 from privacy.work import Work
 
@@ -55,6 +57,7 @@ class Execution:
         self.inventory = load(settings.dbt_project)
         self.closures = [Closure.from_json(one) for one in work.content["closures"]]
         self.done: dict[str, Any] = work.content["done"]
+        self.keyed = Keyed(settings, self.inventory, self.closures, self._config)
 
     def run(self) -> dict[str, Any]:
         """Do what is left to do and return the signed receipt."""
@@ -71,11 +74,12 @@ class Execution:
             "settle": self._settle,
             "verify": self._verify,
         }
-        for name, step in steps.items():
-            if name not in self.done:
-                self.progress(f"erasure: {name} …")
-                self.done[name] = step()
-                self.work.save()
+        with closing(self.keyed):
+            for name, step in steps.items():
+                if name not in self.done:
+                    self.progress(f"erasure: {name} …")
+                    self.done[name] = step()
+                    self.work.save()
         signed = receipts.issue(self.settings.privacy, self._receipt())
         self._audit(signed)
         self.work.wipe()
@@ -96,12 +100,13 @@ class Execution:
         rows: dict[str, int] = {}
         if self.settings.warehouse.exists():
             self._checkpoint()
-            with database.opened(self.settings.warehouse, self._config) as connection:
-                filled = install(connection, self.settings, self.closures)
+            with self.keyed.warehouse() as connection:
+                filled = self.keyed.fill(connection)
                 rows = database.matched(connection, self.inventory)
         needles = needles_of(self.closures, sorted(filled.received))
         self.done["plan"] = {"needles": [[one.kind, one.value] for one in needles]}
-        return {**self.done["plan"], "rows": rows, "control": _told(self._scan())}
+        control = self._scan(self.keyed.search_rows_that_go)
+        return {**self.done["plan"], "rows": rows, "control": _told(control)}
 
     def _hold(self) -> list[dict[str, Any]]:
         """What legal holds keep is sealed before anything goes."""
@@ -123,13 +128,14 @@ class Execution:
         """The file without the people; a file that went through this erasure before says so and is left."""
         if not self.settings.warehouse.exists():
             return {"rows": {}, "again": 0}
-        self._checkpoint()
+        if self.keyed.is_empty:
+            self._checkpoint()
         target = self.settings.warehouse.with_name("warehouse.duckdb.erasing")
-        with database.opened(self.settings.warehouse, self._config) as connection:
+        with self.keyed.warehouse() as connection:
             gone_through = {row[0] for row in connection.execute("select execution from old.ops.erasures").fetchall()}
             if gone_through.issuperset(request for _, request in self.bookings):
                 return {"rows": self.done["plan"]["rows"], "again": 0}
-            filled = install(connection, self.settings, self.closures)
+            filled = self.keyed.fill(connection)
             # Nothing else has written since the plan, which counted the same rows.
             rows = self.done["plan"]["rows"]
             database.rewrite(connection, self.inventory, target)
@@ -139,6 +145,7 @@ class Execution:
                 forgetting.retire(connection, "erase_profiles", self.work.request, wall_now())
             self._book(connection, filled, gone_through)
             database.put_in_place(connection, target, self.settings.warehouse)
+        self.keyed.close()
         return {"rows": rows, "again": again}
 
     @property
@@ -246,7 +253,7 @@ class Execution:
                         left[table] = left.get(table, 0) + rows
         return {"left": {table: rows for table, rows in left.items() if rows}, "residual": _told(self._scan())}
 
-    def _scan(self) -> Scan:
+    def _scan(self, tables: Tables | None = None) -> Scan:
         return scan(
             self.settings.home,
             self._needles(),
@@ -254,6 +261,7 @@ class Execution:
             config=self._config,
             store_url=self.settings.database_url,
             leave_out=lambda path: path.is_relative_to(self.settings.privacy / "work"),
+            tables=tables,
         )
 
     def _needles(self) -> list[Needle]:

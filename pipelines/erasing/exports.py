@@ -67,7 +67,7 @@ def _without(content: bytes, searcher: Searcher, *, quoted: bool) -> tuple[bytes
     """The records in which nothing is found, and how many there are of the others."""
     import numpy as np
 
-    positions = [hit.position for hit in searcher.find(content)]
+    positions = searcher.hits(content)[1].tolist()
     if not positions:
         return content, 0
     characters = np.frombuffer(content, dtype=np.uint8)
@@ -76,7 +76,7 @@ def _without(content: bytes, searcher: Searcher, *, quoted: bool) -> tuple[bytes
         quotes = np.cumsum(characters == ord('"'))
         breaks = breaks[quotes[breaks] % 2 == 0]
     starts = [0, *(breaks + 1).tolist()]
-    gone = _numbers(starts, positions)
+    gone = numbers_at(starts, positions)
     stops = [*starts[1:], len(content)]
     kept = [
         content[start:stop]
@@ -95,7 +95,7 @@ def _clean_parquet(path: Path, searcher: Searcher) -> int:
     rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
     texts = ["\n".join(map(str, row)).encode(errors="replace") + b"\n" for row in rows]
     starts = [0, *np.cumsum([len(text) for text in texts]).tolist()]
-    gone = _numbers(starts, [hit.position for hit in searcher.find(b"".join(texts))])
+    gone = numbers_at(starts, searcher.hits(b"".join(texts))[1].tolist())
     if gone:
         partial = path.with_name(f".{path.name}.part")
         keep: np.ndarray[Any, Any] = np.ones(len(texts), dtype=bool)
@@ -105,7 +105,7 @@ def _clean_parquet(path: Path, searcher: Searcher) -> int:
     return len(gone)
 
 
-def _numbers(starts: list[int], positions: list[int]) -> set[int]:
+def numbers_at(starts: list[int], positions: list[int]) -> set[int]:
     """The records in which the positions lie."""
     return {bisect_right(starts, position) - 1 for position in positions}
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from pathlib import Path
 
 from cdp.settings import Settings
-from pipelines.erasing.exports import clean_export, holds
+from pipelines.erasing.exports import clean_export, holds, numbers_at
 from pipelines.ingest.landing_file import LandedFile
 from pipelines.ingest.rewriting import rewrite
 from pipelines.ingest.screening import Screen
@@ -19,6 +20,7 @@ from privacy.verify.needles import Needle, patterns, searchable
 from privacy.verify.search import Searcher
 
 _SQLITE = b"SQLite format 3\x00"
+_ROWS = 5_000
 # Made anew whenever they are needed.
 _CACHES = ("dbt/logs", "sqlmesh", "gx", "tmp")
 
@@ -111,11 +113,7 @@ def _scrub(path: Path, searcher: Searcher) -> int:
         connection.execute("pragma secure_delete = on")
         tables = [row[0].decode() for row in connection.execute("select name from sqlite_master where type = 'table'")]
         for table in tables:
-            gone = [
-                (row[0],)
-                for row in connection.execute(f'select rowid, * from "{table}"')
-                if any(isinstance(value, bytes) and any(True for _ in searcher.find(value)) for value in row[1:])
-            ]
+            gone = [(row,) for row in _rows_with_hits(connection.execute(f'select rowid, * from "{table}"'), searcher)]
             connection.executemany(f'delete from "{table}" where rowid = ?', gone)
             deleted += len(gone)
         connection.commit()
@@ -125,3 +123,12 @@ def _scrub(path: Path, searcher: Searcher) -> int:
     finally:
         connection.close()
     return deleted
+
+
+def _rows_with_hits(cursor: sqlite3.Cursor, searcher: Searcher) -> Iterator[int]:
+    """The ids (first column) of rows in whose text or bytes something is found."""
+    while rows := cursor.fetchmany(_ROWS):
+        texts = [b"\n".join(value for value in row[1:] if isinstance(value, bytes)) + b"\n" for row in rows]
+        starts = [0, *accumulate(len(text) for text in texts)]
+        positions = searcher.hits(b"".join(texts))[1].tolist()
+        yield from (rows[number][0] for number in numbers_at(starts, positions))

@@ -12,7 +12,7 @@ import duckdb
 from cdp.settings import Settings
 from identity import forgetting
 from identity.normalise.columns import record_columns
-from pipelines.ingest.people import speak_of
+from pipelines.ingest.people import MAIL, normalise_people, speak_of
 from pipelines.ingest.screening import cut_ids
 from pipelines.sources.entity import Entity
 from pipelines.sources.fields import literal
@@ -88,6 +88,8 @@ def install(connection: duckdb.DuckDBPyConnection, settings: Settings, closures:
             if entity.table in there:
                 _raw_rows(connection, entity, mappings[entity.name], found)
             _quarantine_rows(connection, entity, found)
+        for table in ("people", "people_normal", "matched", "matched_ids"):
+            connection.execute(f"drop table if exists temp.{table}")
     return found
 
 
@@ -120,7 +122,7 @@ def _profiles(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _raw_rows(connection: duckdb.DuckDBPyConnection, entity: Entity, mapping: EntityMapping, found: Filled) -> None:
     records = f"(select rowid as row_no, coalesce(mapped, payload) as record from old.{entity.table})"
-    speak_of(connection, entity, records, record_columns)
+    speak_of(connection, entity, records, record_columns, normal=MAIL)
     match(connection)
     found.raw[entity.name] = _take(connection, entity.table, found)
     connection.execute(
@@ -137,14 +139,13 @@ def _raw_rows(connection: duckdb.DuckDBPyConnection, entity: Entity, mapping: En
 def _take(connection: duckdb.DuckDBPyConnection, name: str, found: Filled) -> int:
     """Rows that go as a whole to `erase_rows`; mails and phones as they stand in matched rows are remembered."""
     connection.execute("insert into erase_rows select distinct ?, row_no from matched where whole", [name])
+    normalise_people(connection, record_columns, people="(select * from people semi join matched using (row_no))")
     stated = connection.execute(
         """
         select distinct p.email from people as p join people_normal as n using (row_no)
-        semi join matched using (row_no)
         where p.email is not null and n.mailbox in (select value from erase_values)
         union
         select distinct p.phone from people as p join people_normal as n using (row_no)
-        semi join matched using (row_no)
         where p.phone is not null and n.phone in (select value from erase_values)
         """
     ).fetchall()
@@ -199,7 +200,7 @@ def _quarantine_rows(connection: duckdb.DuckDBPyConnection, entity: Entity, foun
         f" from old.quarantine.rows where {here})"
     )
     broken = f"(select rowid as row_no, payload from old.quarantine.rows where {here} and not ({readable}))"
-    speak_of(connection, entity, records, record_columns, broken=broken)
+    speak_of(connection, entity, records, record_columns, broken=broken, normal=MAIL)
     match(connection)
     _take(connection, "quarantine.rows", found)
     rows = connection.execute(

@@ -23,7 +23,7 @@ from pipelines.context import Progress, quiet, wait_until_free
 from pipelines.erasing import files
 from pipelines.erasing.execution import Execution
 from pipelines.ingest import tables as ingest_tables
-from pipelines.ingest.people import speak_of
+from pipelines.ingest.people import MAIL, speak_of
 from pipelines.ingest.screening import open_screen
 from pipelines.lock import writer_lock
 from pipelines.sources.registry import ENTITIES
@@ -164,7 +164,7 @@ def _recognise(settings: Settings, entries: list[Entry]) -> list[Closure]:
                 "(select rowid as row_no, payload from old.quarantine.rows"
                 f" where source = '{entity.source}' and entity = '{entity.entity}')"
             )
-            speak_of(connection, entity, records, record_columns, broken=broken)
+            speak_of(connection, entity, records, record_columns, broken=broken, normal=MAIL)
             for number, kind, value in recognised(connection, hashing):
                 if kind == "device":
                     devices.add((number, value))

@@ -1,12 +1,13 @@
 """Whom records are about, in one shape for all entities: what suppression and erasure look at.
 
 `speak_of` makes two temporary tables of a relation (row_no, record): `people`, what a record states as it stands, and
-`people_normal`, the same in normal form. Normalising happens once per distinct value, outside the database.
+`people_normal`, the same in normal form. Normalising happens once per distinct value, outside the database, and costs
+most: whoever looks for nothing but mailboxes has nothing else normalised.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import duckdb
 import pyarrow as pa
@@ -15,6 +16,7 @@ from pipelines.sources.entity import Entity
 from pipelines.sources.fields import literal, text, texts
 
 TRAITS = ("first_name", "last_name", "full_name", "email", "phone", "street", "postcode", "country")
+MAIL = ("email",)
 
 # What ids and addresses are made of; shorter words are too often something else.
 _WORD = "[[:alnum:]._%+@-]{4,}"
@@ -29,6 +31,7 @@ def speak_of(
     normalise: Normalise,
     *,
     broken: str | None = None,
+    normal: Sequence[str] = TRAITS,
 ) -> None:
     """Make `people` and `people_normal` of the relation `records` (row_no, and the canonical record as JSON).
 
@@ -37,7 +40,7 @@ def speak_of(
 
     people: row_no, ids (list of source:id, in the record's order), device, happened_at, and the traits as stated.
     people_normal: row_no, mailbox, phone, name, address; the last two as they are compared (given|family and
-    number street|postcode), null where a part is missing.
+    number street|postcode), null where a part is missing. Of `normal`, all of TRAITS or MAIL, depends which are filled.
     """
     person = entity.person
     expressions = [*person.traits.values(), *(one for one in (person.record, person.device) if one)]
@@ -56,7 +59,7 @@ def speak_of(
     )
     if broken is not None:
         _read_broken(connection, entity, broken)
-    _normalise(connection, normalise)
+    normalise_people(connection, normalise, normal=normal)
 
 
 def _read_broken(connection: duckdb.DuckDBPyConnection, entity: Entity, broken: str) -> None:
@@ -91,26 +94,34 @@ def _ids(entity: Entity) -> str:
     return f"case when {column} is null then [] else list_transform({named}, lambda part: {prefix} || part) end"
 
 
-def _normalise(connection: duckdb.DuckDBPyConnection, normalise: Normalise) -> None:
-    stated = " or ".join(f"{trait} is not null" for trait in TRAITS if trait != "country")
+def normalise_people(
+    connection: duckdb.DuckDBPyConnection,
+    normalise: Normalise,
+    *,
+    people: str = "people",
+    normal: Sequence[str] = TRAITS,
+) -> None:
+    """Make `people_normal` of the relation `people`, from the traits in `normal`."""
+    stated = " or ".join(f"{trait} is not null" for trait in normal if trait != "country")
     rows = connection.execute(
         f"""
-        select any_value(row_no) as row_no, {", ".join(TRAITS)} from people where {stated} group by all order by row_no
+        select any_value(row_no) as row_no, {", ".join(normal)} from {people}
+        where {stated} group by all order by row_no
         """
     ).to_arrow_table()
-    columns = [rows.column("row_no").cast(pa.string()), *(rows.column(trait) for trait in TRAITS)]
-    found = normalise(pa.table(columns, names=["record_key", *TRAITS]))
+    columns = [rows.column("row_no").cast(pa.string()), *(rows.column(trait) for trait in normal)]
+    found = normalise(pa.table(columns, names=["record_key", *normal]))
     connection.register("found_normal", found)
-    same = " and ".join(f"people.{trait} is not distinct from stated.{trait}" for trait in TRAITS)
+    same = " and ".join(f"people.{trait} is not distinct from stated.{trait}" for trait in normal)
     connection.execute(
         f"""
         create or replace temp table people_normal as
         with stated as (
-            select people.row_no, {", ".join(f"people.{trait}" for trait in TRAITS)}, {_NORMAL}
-            from found_normal as f join people on people.row_no = f.record_key::bigint
+            select people.row_no, {", ".join(f"people.{trait}" for trait in normal)}, {_NORMAL}
+            from found_normal as f join {people} as people on people.row_no = f.record_key::bigint
         )
         select people.row_no, stated.mailbox, stated.phone_normal as phone, stated.name, stated.address
-        from people join stated on {same}
+        from {people} as people join stated on {same}
         where coalesce(stated.mailbox, stated.phone_normal, stated.name, stated.address) is not null
         """
     )

@@ -19,7 +19,7 @@ from cdp.settings import Settings
 from cdp.spill import spill_folder
 from pipelines.ingest import stage
 from pipelines.ingest.landing_file import LandedFile
-from pipelines.ingest.people import Normalise, speak_of
+from pipelines.ingest.people import MAIL, TRAITS, Normalise, speak_of
 from pipelines.ingest.reading_csv import csv_columns
 from pipelines.ingest.records import mapped_sql
 from pipelines.ingest.rewriting import Changes, Layout
@@ -54,6 +54,8 @@ class Screen:
     def __init__(self, settings: Settings, keys: Keys, normalise: Normalise, hashing: TokenKeys | None = None) -> None:
         self._normalise = normalise
         self._hashing = hashing
+        # Phones, names and addresses count together only.
+        self._normal = TRAITS if keys.combined else MAIL
         settings.tmp.mkdir(parents=True, exist_ok=True)
         self._connection = duckdb.connect(
             ":memory:",
@@ -82,7 +84,7 @@ class Screen:
         mapped = mapped_sql(mapping.nesting(staged.flat))
         records = f"(select row_no, coalesce({mapped}, payload) as record from staged where code is null)"
         broken = "(select row_no, payload from staged where code is not null)"
-        speak_of(self._connection, entity, records, self._normalise, broken=broken)
+        speak_of(self._connection, entity, records, self._normalise, broken=broken, normal=self._normal)
         match(self._connection, self._hashing)
         self._collect(entity, mapping, found)
         return found
@@ -90,7 +92,7 @@ class Screen:
     def rows(self, entity: Entity, records: pa.Table) -> list[int]:
         """The numbers of those `records` (row_no, canonical record as JSON) that are about an erased person."""
         self._connection.register("given_records", records)
-        speak_of(self._connection, entity, "given_records", self._normalise)
+        speak_of(self._connection, entity, "given_records", self._normalise, normal=self._normal)
         self._connection.unregister("given_records")
         match(self._connection, self._hashing)
         found = self._connection.execute("select distinct row_no from matched order by row_no").fetchall()

@@ -21,19 +21,36 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def opened(path: Path, config: dict[str, Any]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database in memory, with the file attached read-only as `old` and empty key tables."""
+def keyed(config: dict[str, Any]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in memory with empty key tables."""
     import duckdb
 
     connection = duckdb.connect(":memory:", config=config)
     try:
         connection.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
-        connection.execute(f"attach {_quoted(path)} as old (read_only)")
         for table, columns in KEY_TABLES.items():
             connection.execute(f"create temp table {table} ({columns})")
         yield connection
     finally:
         connection.close()
+
+
+@contextmanager
+def opened(path: Path, config: dict[str, Any]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The same, with a file attached read-only as `old`."""
+    with keyed(config) as connection:
+        attach(connection, path)
+        yield connection
+
+
+def attach(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Attach a file read-only as `old`."""
+    connection.execute(f"attach {_quoted(path)} as old (read_only)")
+
+
+def detach(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let go of `old`, if it is still there, and of what is cached of it; the key tables stay."""
+    connection.execute("detach database if exists old")
 
 
 def fill(connection: duckdb.DuckDBPyConnection, table: str, values: list[str]) -> None:

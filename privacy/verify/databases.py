@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from privacy.verify.search import Searcher
+
+if TYPE_CHECKING:
+    import duckdb
 
 ROWS = 20_000
 _TEXTUAL = ("VARCHAR", "BLOB", "JSON", "UUID", "ENUM", "STRUCT", "MAP", "UNION", "BIGINT", "HUGEINT", "[]")
@@ -22,27 +25,42 @@ def scan_duckdb(path: Path, searcher: Searcher, config: dict[str, Any]) -> dict[
     """Hits by table and needle. Raises duckdb.Error when the file cannot be read."""
     import duckdb
 
-    found: dict[str, Counter[int]] = {}
     connection = duckdb.connect(":memory:", config=config)
     try:
         connection.execute(f"attach '{str(path).replace(chr(39), chr(39) * 2)}' as held (read_only)")
-        columns = connection.execute(
-            "select schema_name, table_name, column_name, data_type from duckdb_columns()"
-            " where database_name = 'held' and not internal and table_name in"
-            " (select table_name from duckdb_tables() where database_name = 'held') order by 1, 2, column_index"
-        ).fetchall()
-        textual: dict[tuple[str, str], list[str]] = {}
-        for schema, table, column, kind in columns:
-            if any(word in kind for word in _TEXTUAL):
-                textual.setdefault((schema, table), []).append(f'cast("{column}" as varchar)')
-        for (schema, table), texts in textual.items():
-            # One text a row, so that what is searched is what the reader's buffers hold and no row becomes an object.
-            reader = connection.execute(
-                f'select concat_ws(chr(10), {", ".join(texts)}) || chr(10) from held."{schema}"."{table}"'
-            ).to_arrow_reader(ROWS)
-            found[f"{schema}.{table}"] = searcher.count_cells(_content(batch.column(0)) for batch in reader)
+        return scan_attached(connection, "held", searcher)
     finally:
         connection.close()
+
+
+def scan_attached(
+    connection: duckdb.DuckDBPyConnection,
+    database: str,
+    searcher: Searcher,
+    rows: Callable[[str], str | None] = lambda _: "true",
+) -> dict[str, Counter[int]]:
+    """The same in an attached database; `rows` gives the condition of a table's rows (alias `t`), None for no row."""
+    columns = connection.execute(
+        "select schema_name, table_name, column_name, data_type from duckdb_columns()"
+        " where database_name = $name and not internal and table_name in"
+        " (select table_name from duckdb_tables() where database_name = $name) order by 1, 2, column_index",
+        {"name": database},
+    ).fetchall()
+    textual: dict[tuple[str, str], list[str]] = {}
+    for schema, table, column, kind in columns:
+        if any(word in kind for word in _TEXTUAL):
+            textual.setdefault((schema, table), []).append(f'cast("{column}" as varchar)')
+    found: dict[str, Counter[int]] = {}
+    for (schema, table), texts in textual.items():
+        wanted = rows(f"{schema}.{table}")
+        if wanted is None:
+            continue
+        # One text a row, so that what is searched is what the reader's buffers hold and no row becomes an object.
+        reader = connection.execute(
+            f"select concat_ws(chr(10), {', '.join(texts)}) || chr(10)"
+            f' from {database}."{schema}"."{table}" as t where {wanted}'
+        ).to_arrow_reader(ROWS)
+        found[f"{schema}.{table}"] = searcher.count_cells(_content(batch.column(0)) for batch in reader)
     return found
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,9 @@ from privacy.verify.search import Searcher
 # Kinds whose short values name one person wherever they are the whole of a value.
 WHOLE = frozenset({"email", "phone", "mailbox"})
 _SQLITE = b"SQLite format 3\x00"
+
+# A DuckDB file and what to search for → hits by table and needle.
+Tables = Callable[[Path, Searcher], dict[str, Counter[int]]]
 
 
 @dataclass
@@ -44,6 +49,14 @@ class Scan:
         """Count hits of a place."""
         self.hits.setdefault(place, Counter()).update(hits)
 
+    def join(self, other: Scan) -> None:
+        """Add what was found elsewhere."""
+        for place, hits in other.hits.items():
+            self.add(place, hits)
+        self.unreadable |= other.unreadable
+        self.files += other.files
+        self.bytes += other.bytes
+
 
 def can_be_found(needle: Needle) -> bool:
     """Whether a search for the needle says anything: it is long enough, or of a kind that names one person anywhere."""
@@ -58,8 +71,13 @@ def scan(
     config: dict[str, Any],
     store_url: str | None = None,
     leave_out: Callable[[Path], bool] = lambda _: False,
+    tables: Tables | None = None,
 ) -> Scan:
-    """Search `home` (and a PostgreSQL store) for the needles; `leave_out` names files that hold them on purpose."""
+    """Search `home` (and a PostgreSQL store) for the needles; `leave_out` names files that hold them on purpose.
+
+    `tables` searches the tables of a DuckDB file, by default all rows of all of them; files are searched in as many
+    threads as `config` names.
+    """
     asked = list(needles)
     wanted = searchable(asked)
     # Short record ids mean different people in different tables; tokens compare them, here they would prove nothing.
@@ -68,8 +86,12 @@ def scan(
     if not wanted and not whole:
         return found
     searcher = Searcher(patterns(wanted), {needle.value: len(wanted) + n for n, needle in enumerate(whole)})
-    for path in sorted(path for path in home.rglob("*") if path.is_file() and not leave_out(path)):
-        _scan_file(path, path.relative_to(home).as_posix(), searcher, inventory, found, config=config)
+    paths = sorted(path for path in home.rglob("*") if path.is_file() and not leave_out(path))
+    typed = tables or partial(databases.scan_duckdb, config=config)
+    look = partial(_scan_file, home=home, searcher=searcher, inventory=inventory, tables=typed)
+    with ThreadPoolExecutor(max_workers=int(config.get("threads", 1))) as pool:
+        for one in pool.map(look, sorted(paths, key=_size, reverse=True)):
+            found.join(one)
     if store_url is not None and not store_url.startswith("sqlite"):
         try:
             for table, hits in databases.scan_postgres(store_url, searcher).items():
@@ -79,27 +101,34 @@ def scan(
     return found
 
 
-def _scan_file(
-    path: Path, relative: str, searcher: Searcher, inventory: Inventory, found: Scan, *, config: dict[str, Any]
-) -> None:
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _scan_file(path: Path, *, home: Path, searcher: Searcher, inventory: Inventory, tables: Tables) -> Scan:
     import duckdb
 
+    relative = path.relative_to(home).as_posix()
     known = find_file(inventory, relative)
     place = known.key if known is not None else f"undeclared:{relative.rpartition('/')[0] or relative}"
-    found.files += 1
+    found = Scan(files=1)
     try:
-        found.bytes += path.stat().st_size
+        found.bytes = path.stat().st_size
         for view in views(path):
             found.add(place, searcher.count(view))
         with path.open("rb") as handle:
             head = handle.read(16)
         if path.suffix == ".duckdb":
-            for table, hits in databases.scan_duckdb(path, searcher, config).items():
+            for table, hits in tables(path, searcher).items():
                 found.add(f"{place}:{table}", hits)
         elif head == _SQLITE:
             for table, hits in databases.scan_sqlite(path, searcher).items():
                 found.add(f"{place}:{table}", hits)
     except FileNotFoundError:
-        return
+        pass
     except (OSError, DamagedError, duckdb.Error, sqlite3.Error) as error:
         found.unreadable[place] = type(error).__name__
+    return found

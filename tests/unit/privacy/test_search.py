@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import random
 import sqlite3
 from pathlib import Path
 from urllib.parse import quote
@@ -52,6 +53,31 @@ def test_every_encoding_at_every_offset(offset: int) -> None:
 )  # fmt: skip
 def test_a_hit_is_a_whole_value(text: str, hits: int) -> None:
     assert sum(SEARCHER.count([text.encode()]).values()) == hits
+
+
+def test_it_finds_what_looking_at_every_byte_finds() -> None:
+    """Patterns that overlap, repeat and begin alike, beside each other and cut in any place."""
+    draw = random.Random(6)
+    letters = 'ab.@+\\n"3A_é'
+    for _ in range(150):
+        values = {"".join(draw.choices(letters, k=draw.randint(8, 12))) for _ in range(draw.randint(1, 5))}
+        wanted = patterns([Needle(0, "mailbox", value) for value in sorted(values)])
+        parts = [
+            draw.choice([draw.choice(wanted).bytes, "".join(draw.choices(letters, k=draw.randint(0, 5))).encode()])
+            for _ in range(draw.randint(1, 20))
+        ]
+        text = b"".join(parts)
+        found = {(number, place) for number, place in zip(*Searcher(wanted).hits(text), strict=True)}
+        there = {
+            (number, place)
+            for number, pattern in enumerate(wanted)
+            for place in range(len(text))
+            if text.startswith(pattern.bytes, place)
+        }
+        assert found <= there
+        assert {one for one in there - found if not wanted[one[0]].plain} == set(), "only plain text can be a part"
+        cut = draw.randint(0, len(text))
+        assert Searcher(wanted).count([text[:cut], text[cut:]]) >= Searcher(wanted).count([text]), "a cut hides nothing"
 
 
 def test_short_values_are_left_to_typed_comparison() -> None:
