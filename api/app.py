@@ -21,6 +21,7 @@ from api.cursors import Cursors
 from api.destinations import endpoints as destinations
 from api.evidence import endpoints as evidence
 from api.health import endpoints as health
+from api.holds import endpoints as holds
 from api.identity import endpoints as identity
 from api.interventions import endpoints as interventions
 from api.journeys import endpoints as journeys
@@ -96,6 +97,7 @@ def create_app(
         standing,
         identity,
         privacy,
+        holds,
         admin,
         health,
     ):
@@ -131,6 +133,7 @@ async def _start(
         store, reader, analyst, trail, cursors, metrics, normalise or _shipped_normaliser(),
         answers=AnswerShelf(), consents=Standing(store), home=settings.home, clock=settings.clock, scratch=settings.tmp,
         privacy=settings.privacy, register=Register(settings.privacy), policy=policy.load(settings),
+        hold_bases=settings.privacy_holds,
         outbound=Outbound.listed(settings.outbound_allow),
     )  # fmt: skip
     for work in (trail.keep_flushing(), _keep_following(services)):

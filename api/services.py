@@ -48,6 +48,8 @@ class Services:
     privacy: Path
     register: Register
     policy: Policy
+    # A file of the user's own with the bases of legal holds; None means the shipped one.
+    hold_bases: Path | None = None
     # What calls to addresses that users name may reach.
     outbound: Guard = field(default_factory=Guard)
 

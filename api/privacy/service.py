@@ -138,13 +138,13 @@ def shown(services: Services, caller: Caller, one: Request) -> dict[str, Any]:
 
 
 def _received(services: Services, caller: Caller, wanted: Wanted) -> tuple[Request, bool]:
-    normal = [
-        [_normal(services, one, f"body.people.{number}.identifiers.{place}")
+    compared = [
+        [normal(services, one, f"body.people.{number}.identifiers.{place}")
          for place, one in enumerate(person.identifiers)]
         for number, person in enumerate(wanted.people)
     ]  # fmt: skip
     subjects = [[f"{one.type}:{one.value}" for one in person.identifiers] for person in wanted.people]
-    asked = Asked(wanted.kind, subjects, normal, wanted.rules)
+    asked = Asked(wanted.kind, subjects, compared, wanted.rules)
     made, is_new = services.register.receive(asked, actor=caller.actor, now=wall_now(), policy=services.policy)
     action = "received" if is_new else "repeated"
     detail = {"kind": made.kind, "people": made.subjects}
@@ -152,7 +152,8 @@ def _received(services: Services, caller: Caller, wanted: Wanted) -> tuple[Reque
     return made, is_new
 
 
-def _normal(services: Services, one: Identifier, place: str) -> tuple[str, str]:
+def normal(services: Services, one: Identifier, place: str) -> tuple[str, str]:
+    """An identifier as it is compared with others: type and value in normal form. InputError names `place`."""
     if ":" in one.type:
         raise InputError(f"{place}.type: is not known; an example is email.")
     if one.type == PROFILE:

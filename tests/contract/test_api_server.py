@@ -235,6 +235,11 @@ OPERATIONS = [
     "POST /v1/privacy/requests/{request}/complete",
     "POST /v1/privacy/requests/{request}/cancel",
     "GET /v1/privacy/requests/{request}/receipt",
+    "GET /v1/privacy/holds",
+    "POST /v1/privacy/holds",
+    "GET /v1/privacy/holds/{hold}",
+    "POST /v1/privacy/holds/{hold}/extend",
+    "POST /v1/privacy/holds/{hold}/release",
 ]
 # Drawn from a snapshot with all marts; their answers are checked in the tests of the map and of where people stand.
 UNDRIVEN = [

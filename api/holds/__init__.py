@@ -1,0 +1,1 @@
+"""Legal holds over HTTP: placed, extended, released; what they keep is never shown here."""
