@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     privacy_holds: Path | None = Field(
         None, description="YAML with the bases of legal holds and what each keeps; default: shipped."
     )
+    privacy_package_days: int = Field(
+        30, ge=1, le=365, description="How long the package of an access or portability request can be fetched."
+    )
     survivorship: Path | None = Field(None, description="YAML with the rules of golden records; default: shipped.")
     outbound_allow: str = Field(
         "", description="Hosts and networks that webhooks may call though they are private, with commas between."
@@ -125,6 +128,11 @@ class Settings(BaseSettings):
     def exports(self) -> Path:
         """Files people asked for."""
         return self.home / "exports"
+
+    @property
+    def packages(self) -> Path:
+        """Sealed packages of access and portability requests; their keys are in the privacy folder."""
+        return self.home / "packages"
 
     @property
     def tmp(self) -> Path:

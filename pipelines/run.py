@@ -24,6 +24,7 @@ from pipelines.context import Progress, StepReport, quiet, require_room, wait_un
 from pipelines.erasing.requests import run_all
 from pipelines.fingerprint import fingerprint, same_inputs
 from pipelines.lock import writer_lock
+from privacy.requests.words import PACKAGED, Kind
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ def run_pipeline(
     started = stopwatch()
     with writer_lock(settings.writer_lock):
         steps = _run(settings, delivered, full_refresh, renew_model, partial=partial, progress=progress)
+        # From what is there now, also when nothing new was delivered.
+        run_all(settings, kinds=PACKAGED, progress=progress)
     # Receivers may be slow: the next run does not have to wait for them.
     told = deliver_waiting(settings, progress)
     return RunReport(steps is not None, round(stopwatch() - started, 2), [*(steps or []), *told])
@@ -71,7 +74,7 @@ def _run(
     progress: Progress,
 ) -> list[StepReport] | None:
     """The account of a run; None when nothing is new."""
-    run_all(settings, progress=progress)
+    run_all(settings, kinds={Kind.ERASURE}, progress=progress)
     _replay_erasures(settings, progress)
     news = News.EVERYTHING if full_refresh else _news(settings, delivered, partial, progress)
     if news is News.NOTHING:

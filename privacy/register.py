@@ -21,12 +21,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from cdp.errors import ConfigurationError, NotFoundError, ResourceError
+from cdp.errors import ConfigurationError, InputError, NotFoundError, ResourceError
 from privacy.keys import TokenKeys, token_keys
 from privacy.policy import Policy
 from privacy.requests import request as acts
 from privacy.requests.request import OPEN_STANDINGS, Request
-from privacy.requests.words import PREFIXES, Kind
+from privacy.requests.words import PACKAGED, PREFIXES, Kind
 from privacy.tokens import digest
 from privacy.work import FOLDER as WORK_FOLDER
 from privacy.work import Work
@@ -104,6 +104,8 @@ class Register:
 
         The same is: the same kind, and the same identifiers, in any order. One that names fewer may mean somebody else.
         """
+        if asked.kind in PACKAGED and len(asked.subjects) != 1:
+            raise InputError(f"A request for {asked.kind} names one person: its package is handed to one person.")
         keys = token_keys(self._privacy)
         with self._locked():
             for one in self.open_ones():

@@ -1,4 +1,4 @@
-"""Something that is read for a while and then never again: sealed with AES-256-GCM, the key in a file beside it.
+"""Something that is read for a while and then never again: sealed with AES-256-GCM, the key in a file of its own.
 
 Destroying thirty-two bytes makes every copy of the sealed file unreadable, on whatever block of whatever disk it lies.
 """
@@ -15,11 +15,14 @@ _NONCE = 12
 
 
 class Sealed:
-    """A sealed JSON document; its name is bound into the seal, so that files cannot be exchanged for each other."""
+    """A sealed file; its name is bound into the seal, so that files cannot be exchanged for each other.
 
-    def __init__(self, folder: Path, name: str, suffix: str) -> None:
+    The key lies beside it, or in the folder `keys`.
+    """
+
+    def __init__(self, folder: Path, name: str, suffix: str, *, keys: Path | None = None) -> None:
         self.path = folder / f"{name}{suffix}"
-        self.key = folder / f"{name}.key"
+        self.key = (keys or folder) / f"{name}.key"
         self._name = name
 
     @property
@@ -29,25 +32,44 @@ class Sealed:
 
     def create(self, content: dict[str, Any]) -> None:
         """Make the key and keep the first content."""
-        self.key.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _write(self.key, secrets.token_bytes(32))
+        self.make_key()
         self.save(content)
 
-    def load(self) -> dict[str, Any]:
-        """The content as it was saved last; FileNotFoundError when it or its key is gone."""
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    def make_key(self) -> None:
+        """A new key: what was sealed with a former one cannot be read any more."""
+        for folder in (self.key.parent, self.path.parent):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write(self.key, secrets.token_bytes(32))
 
-        sealed = self.path.read_bytes()
-        text = AESGCM(self.key.read_bytes()).decrypt(sealed[:_NONCE], sealed[_NONCE:], self._name.encode())
-        content: dict[str, Any] = json.loads(text)
+    def load(self) -> dict[str, Any]:
+        """The document as it was saved last; FileNotFoundError when it or its key is gone."""
+        content: dict[str, Any] = json.loads(self.read())
         return content
 
     def save(self, content: dict[str, Any]) -> None:
-        """Keep the content, whole or not at all."""
+        """Keep a document, whole or not at all."""
+        self.write(json.dumps(content).encode())
+
+    def read(self) -> bytes:
+        """The bytes as they were written last.
+
+        FileNotFoundError when they or their key are gone, ValueError when one does not fit the other.
+        """
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        sealed = self.path.read_bytes()
+        try:
+            return AESGCM(self.key.read_bytes()).decrypt(sealed[:_NONCE], sealed[_NONCE:], self._name.encode())
+        except InvalidTag:
+            raise ValueError(f"{self.path.name} does not fit its key") from None
+
+    def write(self, content: bytes) -> None:
+        """Keep bytes, whole or not at all."""
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         nonce = secrets.token_bytes(_NONCE)
-        sealed = AESGCM(self.key.read_bytes()).encrypt(nonce, json.dumps(content).encode(), self._name.encode())
+        sealed = AESGCM(self.key.read_bytes()).encrypt(nonce, content, self._name.encode())
         _write(self._partial, nonce + sealed)
         self._partial.replace(self.path)
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from cdp.cli import privacy_holds, privacy_requests
+from cdp.cli import privacy_holds, privacy_packages, privacy_requests
 from cdp.cli.data import Json
 from cdp.cli.output import emit_json, note, say, table
 from cdp.cli.privacy_requests import operator
 from cdp.cli.state import load_settings
 from cdp.errors import CheckFailed, InputError
-from privacy.requests.words import Kind
+from privacy.requests.words import CARRIED_OUT, Kind
 
 app = typer.Typer(help="Personal data: where it is, and what becomes of it.", no_args_is_help=True)
 privacy_requests.register(app)
+privacy_packages.register(app)
 app.add_typer(privacy_holds.app, name="hold")
 
 
@@ -78,14 +80,17 @@ def request(  # noqa: PLR0917  # options of a command are named by its caller
     rules: Rules | None = typer.Option(None, "--rules", help="The law whose deadline it has; default: the setting."),
     as_json: bool = Json,
 ) -> None:
-    """Keep a request; of an erasure the certain records go everywhere, doubtful ones are listed and left."""
+    """Keep a request; of an erasure the certain records go everywhere, doubtful ones are listed and left.
+
+    With --yes an erasure is verified, and an access or portability package is made.
+    """
     from pipelines.erasing import requests
 
     subjects = _people(people) if people is not None else [identifiers]
     settings = load_settings()
-    if yes and request_type is not Kind.ERASURE:
-        raise InputError(f"--yes carries out erasures; a request for {request_type} is answered by a person.")
-    if yes and settings.privacy_four_eyes:
+    if yes and request_type not in CARRIED_OUT:
+        raise InputError(f"--yes carries out {_listed(CARRIED_OUT)}; a person answers a request for {request_type}.")
+    if yes and request_type is Kind.ERASURE and settings.privacy_four_eyes:
         raise InputError(
             "--yes cannot be used while CDP_PRIVACY_FOUR_EYES is set: leave it out, and let somebody else run "
             "`cdp privacy approve REQUEST`, then `cdp privacy run`."
@@ -102,18 +107,22 @@ def request(  # noqa: PLR0917  # options of a command are named by its caller
         settings, subjects, kind=request_type, rules=rules, actor=operator(), allow_many=allow_many, progress=note
     )
     doubtful = [vars(doubt) for closure in closures for doubt in closure.doubtful]
-    signed = requests.execute(settings, made.request, progress=note) if yes else None
-    status = signed["receipt"]["status"] if signed else made.status
+    done = requests.execute(settings, made.request, progress=note) if yes else None
+    signed = done if done and "receipt" in done else None
+    package = done["package"] if done and not signed else None
+    status = requests.read(settings, made.request).status
+    answer = requests.ANSWER if signed else privacy_packages.answer(package) if package else None
     if as_json:
-        emit_json({"request": made.request, "status": status, "answer": requests.ANSWER if signed else None,
-                   "doubtful": doubtful, "receipt": signed})  # fmt: skip
+        emit_json({"request": made.request, "status": status, "answer": answer, "doubtful": doubtful,
+                   "receipt": signed, "package": package})  # fmt: skip
         return
     say(f"Request {made.request}: {status}.")
     _doubts(doubtful)
     if signed:
         _told(signed)
-        say(requests.ANSWER)
-    elif request_type is not Kind.ERASURE:
+    if answer:
+        say(answer)
+    elif request_type not in CARRIED_OUT:
         say("A person answers it; note it with `cdp privacy complete`.")
     elif made.status == "approved":
         say("Carry it out with `cdp privacy run`.")
@@ -126,13 +135,16 @@ def run(as_json: bool = Json) -> None:
     """Carry out every approved request and finish interrupted ones."""
     from pipelines.erasing import requests
 
-    receipts = requests.run_all(load_settings(), progress=note)
+    carried_out = requests.run_all(load_settings(), progress=note)
     if as_json:
-        emit_json(receipts)
+        emit_json(carried_out)
         return
-    for signed in receipts:
-        say(f"Request {signed['receipt']['request']}: {signed['receipt']['status']}.")
-    if not receipts:
+    for one in carried_out:
+        if "package" in one:
+            say(f"Request {one['package']['request']}: {privacy_packages.answer(one['package'])}")
+        else:
+            say(f"Request {one['receipt']['request']}: {one['receipt']['status']}.")
+    if not carried_out:
         say("Nothing waits.")
 
 
@@ -210,6 +222,10 @@ def unsuppress(
         emit_json({"request": request_id, "lifted": lifted})
         return
     say(f"{lifted} tokens of {request_id} are lifted; the next delivery is taken in.")
+
+
+def _listed(kinds: Iterable[Kind]) -> str:
+    return ", ".join(kind for kind in Kind if kind in kinds)
 
 
 def _people(path: Path) -> list[list[str]]:

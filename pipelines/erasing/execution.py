@@ -28,12 +28,14 @@ from pipelines.erasing.keyed import Keyed
 from pipelines.erasing.keys import Filled, install, keys_of, needles_of, tokens_of
 from pipelines.ingest import tables as ingest_tables
 from pipelines.ingest.screening import open_screen
+from pipelines.packaging import making
 from privacy import receipts
 from privacy.closure import Closure
 from privacy.erasure import database
 from privacy.inventory.load import load
 from privacy.journal import Journal
 from privacy.keys import token_keys
+from privacy.packages.vault import Whose
 from privacy.receipts import Receipt, StoreLine
 from privacy.restored import ERASED
 from privacy.verify import processes
@@ -221,7 +223,11 @@ class Execution:
         return sorted({profile for closure in self.closures for profile in closure.profiles})
 
     def _files(self) -> dict[str, int]:
-        return files.clean(self.settings, self._needles(), self._profile_ids())
+        counts = files.clean(self.settings, self._needles(), self._profile_ids())
+        return {**counts, "packages": making.vault_of(self.settings).erase(self._whose())}
+
+    def _whose(self) -> Whose:
+        return making.whose(self.closures, self._profile_ids())
 
     def _settle(self) -> list[str]:
         """Bytes of the store, and readers that still hold a former file."""
@@ -251,6 +257,7 @@ class Execution:
                     install(connection, self.settings, self.closures)
                     for table, rows in database.matched(connection, self.inventory).items():
                         left[table] = left.get(table, 0) + rows
+        left["packages"] = len(making.vault_of(self.settings).of(self._whose()))
         return {"left": {table: rows for table, rows in left.items() if rows}, "residual": _told(self._scan())}
 
     def _scan(self, tables: Tables | None = None) -> Scan:

@@ -2,13 +2,13 @@
 
 The register keeps a request without personal data; whom it means is in the encrypted plan until it is done. Nothing
 here says whether a person exists to someone who may not know: the answer to a request is the same sentence either way.
-Only erasures are carried out here; the other kinds are answered by people, who note it in the register.
+Erasures, access and portability are carried out; the other kinds are answered by people, who note it in the register.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,13 +21,14 @@ from pipelines.context import Progress, quiet
 from pipelines.erasing import freezing, holding
 from pipelines.erasing.freezing import Stopped, parse, parse_all
 from pipelines.lock import writer_lock
+from pipelines.packaging import making
 from privacy import policy, receipts
 from privacy.closure import Closure, Named
 from privacy.naming import PROFILE, living
 from privacy.register import Asked, Register
 from privacy.requests import request as acts
 from privacy.requests.request import Request
-from privacy.requests.words import Kind, State, Verification
+from privacy.requests.words import CARRIED_OUT, Kind, State, Verification
 from privacy.work import Work
 
 __all__ = ["ANSWER", "Request", "execute", "parse", "read", "read_all", "run_all", "scope", "submit"]
@@ -106,35 +107,41 @@ def scope(settings: Settings, subjects: Sequence[Sequence[str]]) -> dict[str, An
 
 
 def execute(settings: Settings, request: str, *, progress: Progress = quiet) -> dict[str, Any]:
-    """Carry a request out, or go on where it was interrupted; returns the signed receipt.
+    """Carry a request out, or go on where it was interrupted; returns the signed receipt, or `{"package": …}`.
 
-    ConflictError for a request that is not approved or not an erasure, and when it turns out whom it means and that
-    stops it (it is refused then).
+    ConflictError for a request that is not approved or of a kind that a person answers, and when it turns out whom it
+    means and that stops it (it is refused then).
     """
     known = read(settings, request)
     with writer_lock(settings.writer_lock):
         if known.state in (State.COMPLETED, State.PARTIAL):
-            return receipts.read(settings.privacy, request)
+            return _done(settings, known)
         return _carry_out(settings, known, progress)
 
 
-def run_all(settings: Settings, *, progress: Progress = quiet) -> list[dict[str, Any]]:
-    """Carry out every erasure that is approved or half done, oldest first, freeze whom verified ones mean, remind.
+def run_all(
+    settings: Settings, *, kinds: Collection[Kind] = CARRIED_OUT, progress: Progress = quiet
+) -> list[dict[str, Any]]:
+    """Carry out what is approved or half done, oldest first, freeze whom verified requests mean, remind.
 
-    First what legal holds kept is erased whose time is over; receipts of both kinds are returned.
+    First what legal holds kept is erased whose time is over, and packages are destroyed that could be fetched long
+    enough. Returns signed receipts, and `{"package": …}` for each package. `kinds` restricts what is carried out.
     """
     register = Register(settings.privacy)
     register.sweep()
+    making.expire(settings, progress)
     remind(settings, register, progress)
     ended = holding.end_due(settings, progress)
-    return ended + _carry_out_waiting(settings, register, progress)
+    return ended + _carry_out_waiting(settings, register, kinds, progress)
 
 
-def _carry_out_waiting(settings: Settings, register: Register, progress: Progress) -> list[dict[str, Any]]:
+def _carry_out_waiting(
+    settings: Settings, register: Register, kinds: Collection[Kind], progress: Progress
+) -> list[dict[str, Any]]:
     """What `run_all` returns. One that is stopped by whom it means is refused, and the others go on."""
     signed = []
     for one in register.open_ones():
-        if one.kind != Kind.ERASURE or one.state is State.RECEIVED:
+        if one.kind not in kinds or one.state is State.RECEIVED:
             continue
         try:
             with writer_lock(settings.writer_lock):
@@ -143,7 +150,7 @@ def _carry_out_waiting(settings: Settings, register: Register, progress: Progres
                     freezing.frozen(register, settings, one.request)
                     continue
                 if one.state is State.EXECUTING:
-                    progress(f"finishing the interrupted erasure {one.request} …")
+                    progress(f"finishing the interrupted request {one.request} …")
                 signed.append(_carry_out(settings, one, progress))
         except Stopped as error:
             progress(f"Request {one.request}: {error.message}")
@@ -184,17 +191,15 @@ def audit(store: Store, actor: str, action: str, request: Request, **detail: Any
 
 
 def _carry_out(settings: Settings, request: Request, progress: Progress) -> dict[str, Any]:
-    from pipelines.erasing.execution import Execution
-
-    if request.kind != Kind.ERASURE:
+    if request.kind not in CARRIED_OUT:
         raise ConflictError(f"Request {request.request} asks for {request.kind}: a person answers it.")
     register = Register(settings.privacy)
     register.change(request.request, partial(acts.begin, actor=PIPELINE, now=wall_now()))
     try:
-        work = Work.resume(settings.privacy, request.request)
+        Work.resume(settings.privacy, request.request)
     except NotFoundError:
         # Killed between the receipt and the last note: the plan is gone because all was done.
-        signed = receipts.read(settings.privacy, request.request)
+        signed = _done(settings, request)
     else:
         try:
             freezing.frozen(register, settings, request.request)
@@ -205,12 +210,30 @@ def _carry_out(settings: Settings, request: Request, progress: Progress) -> dict
             with open_store(settings.database_url) as store:
                 audit(store, PIPELINE, "refused", refused, reason=str(error.code))
             raise
-        work = Work.resume(settings.privacy, request.request)
-        signed = Execution(settings, work, progress).run()
-    is_partial, is_held = signed["receipt"]["status"] == "partial", bool(signed["receipt"]["extra"].get("holds"))
-    finish = partial(acts.complete, actor=PIPELINE, now=wall_now(), partial=is_partial, held=is_held)
+        signed = _do(settings, request, Work.resume(settings.privacy, request.request), progress)
+    finish = partial(acts.complete, actor=PIPELINE, now=wall_now())
+    if "receipt" in signed:
+        body = signed["receipt"]
+        finish = partial(finish, partial=body["status"] == "partial", held=bool(body["extra"].get("holds")))
     register.change(request.request, finish)
     return signed
+
+
+def _do(settings: Settings, request: Request, work: Work, progress: Progress) -> dict[str, Any]:
+    """What is asked for, for the people in the plan."""
+    from pipelines.erasing.execution import Execution
+
+    if request.kind == Kind.ERASURE:
+        return Execution(settings, work, progress).run()
+    (closure,) = [Closure.from_json(one) for one in work.content["closures"]]
+    return {"package": making.told(making.make(settings, request, closure, progress))}
+
+
+def _done(settings: Settings, request: Request) -> dict[str, Any]:
+    """What was done: the receipt, or the record of the package."""
+    if request.kind == Kind.ERASURE:
+        return receipts.read(settings.privacy, request.request)
+    return {"package": making.told(making.vault_of(settings).record(request.request))}
 
 
 def _normal(store: Store, named: Named) -> tuple[str, str]:

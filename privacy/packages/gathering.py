@@ -83,8 +83,15 @@ def from_warehouse(
         wanted = condition(table, name, mixed=person.is_mixed)
         if wanted is None:
             continue
-        columns = _columns(table, contents)
         schema, _, short = name.partition(".")
+        # A file of a former version lacks the columns that came since.
+        there = {
+            row[0] for row in connection.execute(
+                "select column_name from duckdb_columns() where database_name = 'old' and schema_name = ?"
+                " and table_name = ?", [schema, short],
+            ).fetchall()
+        }  # fmt: skip
+        columns = tuple(column for column in _columns(table, contents) if column.name in there)
         listed = ", ".join(f't."{column.name}"' for column in columns)
         found = connection.execute(
             f'select {listed} from old.{schema}."{short}" as t where {wanted} order by all'

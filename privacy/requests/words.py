@@ -16,6 +16,11 @@ class Kind(StrEnum):
     OBJECTION = "objection"
 
 
+# What is answered with a package; it is one person's.
+PACKAGED = frozenset({Kind.ACCESS, Kind.PORTABILITY})
+# What Wayfinder carries out itself.
+CARRIED_OUT = PACKAGED | {Kind.ERASURE}
+
 # How ids of requests begin.
 PREFIXES: dict[Kind, str] = {
     Kind.ACCESS: "ac",

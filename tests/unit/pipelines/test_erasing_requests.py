@@ -14,8 +14,10 @@ from cdp.errors import BusyError, ConflictError
 from cdp.store import open_store
 from pipelines.erasing import requests
 from pipelines.lock import writer_lock
+from pipelines.packaging import making
 from privacy import policy
 from privacy.closure import Closure
+from privacy.packages.vault import PackageGone
 from privacy.register import Asked, Register
 from privacy.requests import request as acts
 from privacy.requests.request import Request
@@ -56,29 +58,31 @@ def test_each_is_treated_as_it_stands(world: World) -> None:
     access = ask(world, f"email:{ANN}", kind=Kind.ACCESS)
     one = ask(world, f"email:{ANN}")
     told: list[str] = []
-    signed = requests.run_all(world.settings, progress=told.append)
-    assert [(s["receipt"]["request"], s["receipt"]["status"]) for s in signed] == [(one.request, "completed")]
+    made_package, signed = requests.run_all(world.settings, progress=told.append)
+    assert (signed["receipt"]["request"], signed["receipt"]["status"]) == (one.request, "completed")
+    assert made_package["package"]["request"] == access.request
+    with pytest.raises(PackageGone, match="was destroyed, because the data in it was erased"):
+        making.vault_of(world.settings).open(access.request, wall_now())
     assert world.found(ANN) == [] and world.found(BOB)
     made = (unverified, verified, both, cancelled, access, one)
     states = {each.request: register.read(each.request) for each in made}
     assert [found.status for found in states.values()] == [
-        "received", "verified", "refused", "cancelled", "approved", "completed",
+        "received", "verified", "refused", "cancelled", "completed", "completed",
     ]  # fmt: skip
     assert states[both.request].reason == "different_people" and any("2 different people" in text for text in told)
     assert not any(ANN in text or BOB in text for text in told)
     assert states[one.request].doubtful == 1, "the doubtful record is left, and told of"
     closures = Work.resume(world.settings.privacy, verified.request).content["closures"]
     assert Closure.from_json(closures[0]).profiles == ["ann"], "frozen for whoever approves"
-    assert sorted(Work.open_ones(world.settings.privacy)) == sorted(
-        [unverified.request, verified.request, access.request]
-    )
+    assert sorted(Work.open_ones(world.settings.privacy)) == sorted([unverified.request, verified.request])
     assert requests.run_all(world.settings) == []
     with open_store(world.settings.database_url) as store:
         refused = store.audit_rows(object=both.request)
     assert [(row.entry.action, row.entry.detail) for row in refused] == [
         ("privacy.request.refused", {"reason": "different_people"})
     ]
-    for name, sentence in ((unverified, "has to be verified first"), (access, "a person answers it")):
+    objection = ask(world, f"email:{BOB}", kind=Kind.OBJECTION)
+    for name, sentence in ((unverified, "has to be verified first"), (objection, "a person answers it")):
         with pytest.raises(ConflictError, match=sentence):
             requests.execute(world.settings, name.request)
 
