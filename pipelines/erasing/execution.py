@@ -306,6 +306,7 @@ class Execution:
             notes=tuple(notes),
             extra={
                 **{name: residual[name] for name in ("files", "bytes", "needles")},
+                "joined": self.work.content.get("joined", 0),
                 "holds": sorted({one["hold"] for one in held}),
             },
         )

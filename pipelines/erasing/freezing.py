@@ -67,12 +67,12 @@ def parse_all(subjects: Sequence[Sequence[str]]) -> list[list[Named]]:
     return named
 
 
-def closures_of(settings: Settings, named: Sequence[Sequence[Named]]) -> list[Closure]:
-    """Whom the identifiers mean, as the warehouse knows now."""
+def closures_of(settings: Settings, named: Sequence[Sequence[Named]], frozen: Sequence[Closure] = ()) -> list[Closure]:
+    """Whom the identifiers mean, as the warehouse knows now; see `privacy.closure.find` for `frozen`."""
     if not settings.warehouse.exists():
         return [Closure(tuple(one), mailboxes=[n.mailbox for n in one if n.mailbox]) for one in named]
     with open_engine(settings).reader() as connection:
-        return find(connection, named, join_weight=PIPELINE.join_weight)
+        return find(connection, named, join_weight=PIPELINE.join_weight, frozen=frozen)
 
 
 def obstacle(settings: Settings, closures: Sequence[Closure], *, allow_many: bool) -> Obstacle | None:
@@ -118,12 +118,36 @@ def frozen(register: Register, settings: Settings, request: str) -> list[Closure
     return found
 
 
-def keep(register: Register, settings: Settings, request: str, closures: Sequence[Closure]) -> Request:
-    """Put closures into a request's plan. Under the register's lock, so that a cancelled one gets no plan again."""
+def looked_at_again(register: Register, settings: Settings, request: str) -> list[Closure]:
+    """The closures of a request that is about to be carried out: those in its plan, and what has joined them since.
+
+    Nothing is looked at again once something was done. Stopped by an obstacle, as when the request was made.
+    """
+    before = frozen(register, settings, request)
+    work = Work.resume(settings.privacy, request)
+    if work.content["done"] or not settings.warehouse.exists():
+        return before
+    now = closures_of(settings, [closure.named for closure in before], before)
+    stopped = obstacle(settings, now, allow_many=register.read(request).allow_many)
+    if stopped:
+        raise Stopped(stopped)
+    joined = sum(len(set(after.records).difference(one.records)) for one, after in zip(before, now, strict=True))
+    keep(register, settings, request, now, joined=work.content.get("joined", 0) + joined)
+    return now
+
+
+def keep(
+    register: Register, settings: Settings, request: str, closures: Sequence[Closure], *, joined: int = 0
+) -> Request:
+    """Put closures into a request's plan, with the number of records that joined them since they were shown.
+
+    Under the register's lock, so that a cancelled one gets no plan again.
+    """
 
     def keeping(one: Request) -> Request:
         work = Work.resume(settings.privacy, request)
         work.content["closures"] = [closure.to_json() for closure in closures]
+        work.content["joined"] = joined
         work.save()
         return replace(one, doubtful=sum(len(closure.doubtful) for closure in closures))
 

@@ -202,7 +202,7 @@ def _carry_out(settings: Settings, request: Request, progress: Progress) -> dict
         signed = _done(settings, request)
     else:
         try:
-            freezing.frozen(register, settings, request.request)
+            freezing.looked_at_again(register, settings, request.request)
         except Stopped as error:
             refused = register.change(
                 request.request, partial(acts.give_up, why=error.code, actor=PIPELINE, now=wall_now())

@@ -24,6 +24,7 @@ from privacy.requests.request import Request
 from privacy.requests.words import Kind, Verification
 from privacy.work import Work
 from tests.unit.pipelines.erasing_world import ANN, World, make_world
+from tests.unit.pipelines.ingest_delivery import CONTACTS, contact
 
 BOB = "bob@marked.org"
 
@@ -166,6 +167,64 @@ def test_what_is_due_is_said_once(world: World, monkeypatch: pytest.MonkeyPatch)
         assert len(told) == said, f"after {days} days"
     assert told[0] == f"Request {one.request} (access, received) is due on 2026-03-02: 7_days."
     assert told[-1].endswith("overdue.")
+
+
+def arrive(world: World, key: str, profile: str, mailbox: str | None, tied_to: str | None) -> None:
+    """What identity makes of a record that came later; `tied_to` by evidence, else of a person of its own."""
+    source, record = key.split(":")
+    with world.delivery.engine.writer() as connection:
+        connection.execute("insert into identity.identity_map values (?, ?, ?, 1, false)", [source, record, profile])
+        connection.execute(
+            "insert into identity.state_features (record_key, source, source_record_id, content_hash, mailbox, given,"
+            " family) values (?, ?, ?, 'made', ?, ?, 'lee')",
+            [key, source, record, mailbox, profile],
+        )
+        if tied_to:
+            connection.execute("insert into identity.edges values (?, ?, 20, 1, false, '')", sorted((key, tied_to)))
+        else:
+            connection.execute("insert into identity.profiles values (?, 9, 'living', null, '')", [profile])
+
+
+def test_what_joined_the_person_since_goes_too_and_a_household_stays(world: World) -> None:
+    """Approved today, carried out when more had been delivered: of the person, and of somebody with the same phone."""
+    made = ask(world, f"email:{ANN}", to="verified")
+    assert requests.run_all(world.settings) == []
+    new, kid = "ann.marked.new@marked.org", "kid@marked.org"
+    world.delivery.put_lines(
+        "sales/contacts.csv", CONTACTS, contact(700001, mail=ANN.upper()), contact(700002, mail=BOB),
+        contact(700008, mail=new), contact(700009, name="Kid", mail=kid),
+    )  # fmt: skip
+    world.delivery.load()
+    arrive(world, "sales:700008", "ann", new, "sales:700001")
+    arrive(world, "sales:700009", "kid", kid, None)
+    approve = partial(acts.approve, actor="key:2", now=wall_now(), four_eyes=True)
+    Register(world.settings.privacy).change(made.request, approve)
+    (signed,) = requests.run_all(world.settings)
+    assert signed["receipt"]["status"] == "completed", signed["receipt"]["notes"]
+    assert signed["receipt"]["extra"]["joined"] == 1
+    assert world.found(new) == [] and world.found(ANN) == [] and world.found(kid)
+    assert world.delivery.rows("select record_key from raw.sales_contacts order by 1") == [("700002",), ("700009",)]
+    assert ("kid", "living") in world.delivery.rows("select profile_id, status from identity.profiles")
+
+
+def test_a_person_who_grew_beyond_the_guard_is_not_erased(world: World) -> None:
+    made = ask(world, f"email:{ANN}", to="verified")
+    requests.run_all(world.settings)
+    with world.delivery.engine.writer() as connection:
+        connection.execute(
+            "insert into identity.identity_map select 'pos', 'L' || n, 'ann', 1, false from range(60) t(n)"
+        )
+        connection.execute(
+            "insert into identity.edges select 'pos:L' || n, 'sales:700001', 20, 1, false, '' from range(60) t(n)"
+        )
+    register = Register(world.settings.privacy)
+    approve = partial(acts.approve, actor="key:2", now=wall_now(), four_eyes=True)
+    register.change(made.request, approve)
+    told: list[str] = []
+    assert requests.run_all(world.settings, progress=told.append) == []
+    assert "has 62 records" in told[-1]
+    refused = register.read(made.request)
+    assert (refused.status, refused.reason) == ("refused", "matches_too_much") and world.found(ANN)
 
 
 def test_the_lock_is_free_afterwards(world: World) -> None:

@@ -140,3 +140,64 @@ def test_json_is_faithful(warehouse: duckdb.DuckDBPyConnection) -> None:
 def test_a_device_names_those_who_identified_themselves_on_it(warehouse: duckdb.DuckDBPyConnection) -> None:
     assert one(warehouse, Named("anonymous_id", "d1")).records == one(warehouse, Named("contact_id", "1")).records
     assert one(warehouse, Named("anonymous_id", "d2")).is_ambiguous
+
+
+def again(warehouse: duckdb.DuckDBPyConnection, before: Closure) -> Closure:
+    return find(warehouse, [before.named], join_weight=0.0, frozen=[before])[0]
+
+
+def join(
+    warehouse: duckdb.DuckDBPyConnection, key: str, profile: str, mailbox: str | None, *edges: tuple[str, float, bool]
+) -> None:
+    """A record that came later, with its edges (other record, weight, only a name)."""
+    source, record = key.split(":")
+    warehouse.execute("insert into identity.identity_map values (?, ?, ?, 1, false)", [source, record, profile])
+    warehouse.execute(
+        "insert into identity.state_features (record_key, source, source_record_id, mailbox) values (?, ?, ?, ?)",
+        [key, source, record, mailbox],
+    )
+    if mailbox:
+        warehouse.execute(
+            "insert into identity.identifiers values (?, 'email', ?, ?, ?)", [profile, mailbox, source, record]
+        )
+    for other, weight, only_a_name in edges:
+        first, second = sorted((key, other))
+        warehouse.execute(
+            "insert into identity.edges values (?, ?, ?, 0.9, ?, '')", [first, second, weight, only_a_name]
+        )
+
+
+def test_looked_at_again_what_evidence_ties_to_it_has_joined(warehouse: duckdb.DuckDBPyConnection) -> None:
+    before = one(warehouse, Named("email", "ann@x.org", "ann@x.org"))
+    assert again(warehouse, before) == before, "nothing came"
+    join(warehouse, "pos:new", "ann", "ann.new@z.org", ("pos:L1", 12.0, False))
+    join(warehouse, "pos:namesake", "ann", None, ("pos:L1", 3.0, True))
+    after = again(warehouse, before)
+    assert set(after.records) - set(before.records) == {"pos:new"}
+    assert "ann.new@z.org" in after.mailboxes
+    assert {doubt.record for doubt in after.doubtful} == {"support:9", "pos:namesake"}
+
+
+def test_looked_at_again_somebody_who_took_up_the_address_stays(warehouse: duckdb.DuckDBPyConnection) -> None:
+    before = one(warehouse, Named("email", "ann@x.org", "ann@x.org"))
+    assert "marketing:ann@x.org" in before.records and "ann@x.org" in before.mailboxes
+    join(warehouse, "sales:kid", "kid", "ann@x.org")
+    after = again(warehouse, before)
+    assert after.profiles == ["ann"], "the address leads to two people by now, the records to one"
+    assert set(before.records) - set(after.records) == {"marketing:ann@x.org"} and "ann@x.org" not in after.mailboxes
+    assert "sales:kid" not in after.records
+
+
+def test_looked_at_again_records_of_two_people_are_told(warehouse: duckdb.DuckDBPyConnection) -> None:
+    before = one(warehouse, Named("email", "ann@x.org", "ann@x.org"))
+    warehouse.execute("update identity.identity_map set profile_id = 'other' where source_record_id = 'L1'")
+    assert again(warehouse, before).is_ambiguous
+    warehouse.execute("delete from identity.identity_map where source_record_id = 'L1'")
+    assert "pos:L1" in again(warehouse, before).records, "a record that is gone from the map is still theirs"
+
+
+def test_looked_at_again_somebody_unknown_may_be_known(warehouse: duckdb.DuckDBPyConnection) -> None:
+    before = one(warehouse, Named("email", "new@x.org", "new@x.org"))
+    assert before.records == []
+    join(warehouse, "sales:77", "nora", "new@x.org")
+    assert again(warehouse, before).records == ["sales:77"]
