@@ -42,6 +42,7 @@ from cdp.store.base import Store
 from cdp.store.reader import SnapshotReader
 from privacy import policy
 from privacy.consent.standing import Standing
+from privacy.packages.vault import Vault
 from privacy.register import Register
 
 FOLLOW_SECONDS = 2.0
@@ -132,7 +133,8 @@ async def _start(
     services = Services(
         store, reader, analyst, trail, cursors, metrics, normalise or _shipped_normaliser(),
         answers=AnswerShelf(), consents=Standing(store), home=settings.home, clock=settings.clock, scratch=settings.tmp,
-        privacy=settings.privacy, register=Register(settings.privacy), policy=policy.load(settings),
+        privacy=settings.privacy, register=Register(settings.privacy),
+        packages=Vault(settings.packages, settings.privacy), policy=policy.load(settings),
         hold_bases=settings.privacy_holds,
         outbound=Outbound.listed(settings.outbound_allow),
     )  # fmt: skip

@@ -19,6 +19,7 @@ from cdp.outbound import Guard
 from cdp.store.aio import AsyncReader
 from cdp.store.base import Store
 from privacy.consent.standing import Standing
+from privacy.packages.vault import Vault
 from privacy.policy import Policy
 from privacy.register import Register
 
@@ -47,6 +48,7 @@ class Services:
     # Where subject requests and receipts are kept, and the rules under which requests are answered.
     privacy: Path
     register: Register
+    packages: Vault
     policy: Policy
     # A file of the user's own with the bases of legal holds; None means the shipped one.
     hold_bases: Path | None = None

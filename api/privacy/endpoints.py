@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
+from api.conditional import Version, matches
 from api.paging import Cursor
 from api.privacy import service
 from api.privacy.schemas import (
@@ -30,6 +31,7 @@ from api.services import Services, ServicesDependency
 from privacy.requests.request import Request
 
 READ = responses(401, 403, 404, 422, 503)
+ZIP = "application/zip"
 CHANGED = responses(400, 409, 412, 413)
 Limit = Annotated[int, Query(ge=1, le=500, description="Rows on a page.")]
 
@@ -135,6 +137,25 @@ async def read_receipt(services: ServicesDependency, caller: ReceiptReader, requ
     return await service.receipt(services, caller, request)
 
 
+async def read_package(
+    services: ServicesDependency, caller: ReceiptReader, request: RequestId, known: Version = None
+) -> Response:
+    """The data of the person as a ZIP file, for handing it to them. Nobody else may keep it: `no-store`.
+
+    404 until it is made, and when nothing is held of the person; 410 when it could be fetched long enough, or was
+    erased.
+    """
+    record, archive = await service.package(services, caller, request)
+    headers = {
+        "ETag": f'"{record.digest[:32]}"',
+        "Cache-Control": "no-store",
+        "Content-Disposition": f'attachment; filename="{request}.zip"',
+    }
+    if matches(known, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(archive, media_type=ZIP, headers=headers)
+
+
 def router() -> APIRouter:
     """The routes of this feature."""
     routes = APIRouter(prefix="/v1/privacy/requests", tags=["privacy"], responses=READ)
@@ -158,6 +179,12 @@ def router() -> APIRouter:
             f"/{{request}}/{name}", action, methods=["POST"], response_model=SubjectRequest, responses=CHANGED
         )
     routes.add_api_route("/{request}/receipt", read_receipt, response_model=SignedReceipt)
+    file: dict[int | str, dict[str, Any]] = {
+        200: {"description": "The file.", "content": {ZIP: {}}}, 304: {"description": "You have this one."},
+    }  # fmt: skip
+    routes.add_api_route(
+        "/{request}/package", read_package, response_class=Response, responses={**file, **responses(410)}
+    )
     return routes
 
 

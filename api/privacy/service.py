@@ -18,14 +18,15 @@ from api.privacy.schemas import Approval, Identifier, Wanted
 from api.security import Caller
 from api.services import Services
 from cdp.clock import wall_now
-from cdp.errors import InputError, VersionMismatch
+from cdp.errors import InputError, NotFoundError, VersionMismatch
 from cdp.ids import digest
 from privacy import receipts
 from privacy.naming import PROFILE, living
+from privacy.packages.vault import READ, Record
 from privacy.register import Asked
 from privacy.requests import request as acts
 from privacy.requests.request import Request
-from privacy.requests.words import Delay, Kind, Refusal, State, Verification
+from privacy.requests.words import PACKAGED, Delay, Kind, Refusal, State, Verification
 
 # Only looking the person up can give these.
 _TELLING = frozenset({str(Refusal.DIFFERENT_PEOPLE), str(Refusal.MATCHES_TOO_MUCH)})
@@ -106,6 +107,22 @@ async def receipt(services: Services, caller: Caller, request: str) -> dict[str,
     signed = await asyncio.to_thread(receipts.read, services.privacy, request)
     services.audit.record(caller.actor, "privacy.receipt.read", request)
     return signed
+
+
+async def package(services: Services, caller: Caller, request: str) -> tuple[Record, bytes]:
+    """The archive of a package, kept as a read of the person before it leaves.
+
+    NotFoundError for a request that has none or about whose person nothing is held, PackageGone when its time is over.
+    """
+    one = await read(services, request)
+    if one.kind not in PACKAGED:
+        raise NotFoundError(f"Request {request} asks for {one.kind}; only access and portability have a package.")
+    if one.is_open:
+        raise NotFoundError(f"Request {request} is {one.status}; its package is made when it is carried out.")
+    record, whose, archive = await asyncio.to_thread(services.packages.open, request, wall_now())
+    for seen in (request, *sorted(whose.profiles)):
+        services.audit.record(caller.actor, READ, seen, {"request": request})
+    return record, archive
 
 
 def etag(one: Request) -> str:

@@ -23,10 +23,10 @@ from pipelines.packaging.content import gather
 from privacy.closure import Closure
 from privacy.packages import formats
 from privacy.packages.content import Kind
-from privacy.packages.vault import Record, Vault, Whose
+from privacy.packages.vault import READ, Record, Vault, Whose
 from privacy.requests.request import Request
 
-MADE, READ, ENDED = "privacy.package.made", "privacy.package.read", "privacy.package.expired"
+MADE, ENDED = "privacy.package.made", "privacy.package.expired"
 
 
 def vault_of(settings: Settings) -> Vault:

@@ -20,6 +20,8 @@ from cdp.errors import NotFoundError
 from privacy.sealed import Sealed
 
 FOLDER = "packages"
+# How the audit log calls a hand-out.
+READ = "privacy.package.read"
 Ending = Literal["expired", "erased"]
 _SENTENCES: dict[str, str] = {
     "expired": "The package of request {} could be fetched until {}; make a new request for a new one.",

@@ -78,6 +78,7 @@ def test_access(office: Office) -> None:
         ("GET", URL, None, ("privacy:read",)), ("POST", URL, wanted(MAIL), ("privacy:write",)),
         ("GET", f"{URL}/{name}", None, ("privacy:read",)),
         ("GET", f"{URL}/{name}/receipt", None, ("privacy:read", "pii:read")),
+        ("GET", f"{URL}/{name}/package", None, ("privacy:read", "pii:read")),
         *(("POST", f"{URL}/{name}/{action}", body, ("privacy:write",)) for action, body in (
             ("verify", {"how": "login"}), ("approve", {}), ("extend", {"why": "complexity"}),
             ("refuse", {"why": "unfounded"}), ("confirm", None), ("complete", None), ("cancel", None),

@@ -56,8 +56,11 @@ def test_only_what_is_certainly_the_person_s(world: World) -> None:
     assert "identity.device_map" not in tables, "of the profile as a whole, in which another's record may be"
     with world.delivery.engine.writer() as connection:
         connection.execute("delete from identity.identity_map where source_record_id = '900001'")
-    whole = carried_out(world, f"email:{ANN}")
+        connection.execute("insert into identity.profiles values ('old', 3, 'merged', 'ann', '')")
+    whole = carried_out(world, "profile:old")
     assert whole["doubtful"] == 0 and "identity.device_map" in fetched(world, whole["request"])["tables"]
+    numbers = fetched(world, whole["request"])["tables"]["identity.profiles"]["rows"]
+    assert {row["profile_id"] for row in numbers} == {"ann", "old"}, "merged yesterday: both numbers are hers"
     given = carried_out(world, f"email:{ANN}", kind=Kind.PORTABILITY)
     carried = fetched(world, given["request"])
     assert {name.partition(".")[0] for name in carried["tables"]} == {"raw", "quarantine"}
