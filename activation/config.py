@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from cdp.errors import InputError
 from cdp.outbound import Guard
-from cdp.wording import reason
+from cdp.wording import nearest, reason
 
 KEY = r"^[a-z][a-z0-9_]{0,63}$"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
@@ -95,6 +94,7 @@ class Table(_Config):
 
 
 Config = Annotated[Webhook | Files | Table, Field(discriminator="kind")]
+_KINDS: dict[str, type[Webhook | Files | Table]] = {"webhook": Webhook, "files": Files, "table": Table}
 _CONFIG: TypeAdapter[Webhook | Files | Table] = TypeAdapter(Config)
 
 
@@ -104,8 +104,10 @@ def parse(content: Mapping[str, Any]) -> Webhook | Files | Table:
         return _CONFIG.validate_python(dict(content))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"] if part not in ("webhook", "files", "table")) or "kind"
-        raise InputError(f"Destination, {place}: {reason(first)}") from None
+        kind, *path = first["loc"] or ("",)
+        place = ".".join(str(part) for part in path) or "kind"
+        fields = _KINDS[str(kind)].model_fields if kind in _KINDS else ()
+        raise InputError(f"Destination, {place}: {reason(first, fields=fields)}") from None
 
 
 def require_paths(config: Webhook | Files | Table, document: Mapping[str, Any]) -> None:
@@ -113,9 +115,7 @@ def require_paths(config: Webhook | Files | Table, document: Mapping[str, Any]) 
     known = _paths(document)
     for name, path in config.fields.items():
         if path not in known:
-            near = difflib.get_close_matches(path, sorted(known), n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise InputError(f"Destination, fields.{name}: profiles have no {path}.{hint}")
+            raise InputError(f"Destination, fields.{name}: profiles have no {path}.{nearest(path, sorted(known))}")
 
 
 def value_at(document: Mapping[str, Any], path: str) -> Any:

@@ -22,7 +22,8 @@ def require_address(secret: str | None) -> None:
     """InputError unless the secret is the address of a PostgreSQL database."""
     if not secret or not secret.startswith("postgresql://"):
         raise InputError(
-            "A destination of kind table needs --secret: the address postgresql://USER:PASSWORD@HOST/NAME."
+            "A destination of kind table needs a --secret-file with the database's address: "
+            "postgresql://USER:PASSWORD@HOST/NAME."
         )
 
 

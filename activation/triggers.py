@@ -103,7 +103,9 @@ def parse(content: Any) -> Definition:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"Trigger, {place}: {reason(first)}") from None
+        parts: dict[str, type[BaseModel]] = {"quiet": Quiet, "cap": Cap, "cap_all": Cap}
+        within = parts.get(str(first["loc"][0]), Definition) if len(first["loc"]) > 1 else Definition
+        raise InputError(f"Trigger, {place}: {reason(first, fields=within.model_fields)}") from None
 
 
 def save(outbox: Outbox, wanted: Definition, *, by: str, at: datetime, expected: int | None) -> Trigger:

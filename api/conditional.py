@@ -7,6 +7,8 @@ from typing import Annotated
 from fastapi import Header
 from fastapi.responses import Response
 
+from api.problems import PreconditionRequired
+from cdp.errors import VersionMismatch
 from cdp.ids import digest
 
 Version = Annotated[
@@ -31,6 +33,19 @@ def matches(if_none_match: str | None, tag: str) -> bool:
 def names(if_match: str, tag: str) -> bool:
     """Whether the caller means this version (strong comparison); `*` means whichever there is."""
     return if_match.strip() == "*" or tag in {part.strip() for part in if_match.split(",")}
+
+
+def version_tag(version: int) -> str:
+    """The tag of what is counted by versions."""
+    return f'"v{version}"'
+
+
+def require(if_match: str | None, tag: str, what: str) -> None:
+    """That the caller means this version. PreconditionRequired without a word, VersionMismatch for another one."""
+    if if_match is None:
+        raise PreconditionRequired(f"Send the header If-Match with the ETag of the {what} that you have read.")
+    if not names(if_match, tag):
+        raise VersionMismatch(f"The {what} is {tag} now, which If-Match does not name: read it again, then change it.")
 
 
 def headers(tag: str) -> dict[str, str]:

@@ -29,6 +29,8 @@ class CdpError(Exception):
 
     status = 500
     title = "Wayfinder could not do this"
+    # Further faults of the same input, a sentence each, for somebody who repairs it at a terminal.
+    more: tuple[str, ...] = ()
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

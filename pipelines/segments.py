@@ -17,6 +17,7 @@ from cdp.errors import InputError, NotFoundError
 from cdp.settings import Settings
 from cdp.store.base import AuditEntry, Publication, SegmentRow, Store
 from cdp.store.segmentation import OutdatedError
+from cdp.wording import nearest
 from pipelines.consents import gate
 
 if TYPE_CHECKING:
@@ -217,7 +218,6 @@ def export_segment(
 
 def require_segment(store: Store, key: str, *, deleted: bool = False) -> SegmentRow:
     """The served row of a segment; NotFoundError with the nearest key. With `deleted`, one that once was is enough."""
-    from segments.errors import nearest
     from segments.served import deleted_row
 
     rows = {row.key: row for row in store.list_segments()}

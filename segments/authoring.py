@@ -18,11 +18,12 @@ import duckdb
 from cdp.errors import ConflictError, NotFoundError, VersionMismatch
 from cdp.store.base import Publication, SegmentRow, Store
 from cdp.store.segmentation import Basis, DefinitionVersion, Moved
+from cdp.wording import nearest
 from segments import catalogue as catalogues
 from segments import check, document, served, tree
 from segments.catalogue import Catalogue
 from segments.definition import SegmentDefinition
-from segments.errors import DefinitionError, Problem, nearest
+from segments.errors import DefinitionError, Problem
 from segments.evaluate import Evaluation, evaluate_all
 from segments.gate import Gate
 from segments.sentence import sentence
@@ -120,11 +121,10 @@ def _current(store: Store, key: str, expected: int) -> DefinitionVersion:
     """The stored version that may be changed or deleted."""
     current = store.segmentation.definition(key)
     if current is None or current.deleted:
-        shipped = {row.key for row in store.list_segments() if row.origin == "shipped"}
-        if key in shipped:
+        origins = {row.key: row.origin for row in store.list_segments()}
+        if origins.get(key) == "shipped":
             raise ConflictError(f"{key} ships with Wayfinder and stays as it is: create one of your own beside it.")
-        names = [one.key for one in store.segmentation.definitions()]
-        raise NotFoundError(f"There is no segment with this key.{nearest(key, names)}")
+        raise NotFoundError(f"There is no segment with this key.{nearest(key, origins)}")
     if current.version != expected:
         raise VersionMismatch(
             f"Segment {key} is at version {current.version}, not {expected}: read it again, then change it."

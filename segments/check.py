@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import singledispatch
 from typing import Any
 
+from cdp.wording import nearest
 from segments import moments
 from segments.catalogue import OPERATORS, Catalogue, Kind
 from segments.definition import (
@@ -26,7 +27,7 @@ from segments.definition import (
     Trait,
     Transition,
 )
-from segments.errors import DefinitionError, Problem, nearest
+from segments.errors import DefinitionError, Problem
 from segments.tree import Library, references, require_expandable, walk
 
 

@@ -7,18 +7,21 @@ JSON Schema that is published comes from here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from segments.definition import SegmentDefinition
+from cdp.wording import nearest
+from segments.definition import Node, SegmentDefinition
 from segments.errors import DefinitionError, Problem
 from segments.text_parser import parse_text
 from segments.tree import raw_problem
 
+_CONDITIONS: Mapping[str, type[BaseModel]] = {
+    one.model_fields["type"].default: one for one in get_args(get_args(Node)[0])
+}
 _REASONS = {
     "missing": "is missing.",
-    "extra_forbidden": "is not a field here.",
     "union_tag_not_found": "a condition needs its `type`.",
 }
 
@@ -85,8 +88,9 @@ def _without_empty(value: Any) -> Any:
 
 
 def _problems(error: ValidationError, document: Any) -> Iterator[Problem]:
-    faults = error.errors(include_url=False, include_context=True, include_input=False)
-    for fault in faults:
+    faults = error.errors(include_url=False, include_context=True)
+    # A mistyped field explains why the one that was meant is missing.
+    for fault in sorted(faults, key=lambda fault: fault["type"] != "extra_forbidden"):
         place = fault["loc"]
         # A list with one faulty condition is also told to be too short; the condition itself is the news.
         if fault["type"] == "too_short" and any(
@@ -96,9 +100,13 @@ def _problems(error: ValidationError, document: Any) -> Iterator[Problem]:
         path = _path(place, document)
         context = fault.get("ctx", {})
         if fault["type"] == "literal_error":
-            yield Problem(path, "is none of the allowed values.", _expected(context.get("expected", "")))
+            allowed = _expected(context.get("expected", ""))
+            yield Problem(path, f"is none of the allowed values.{_near(fault['input'], allowed)}", allowed)
         elif fault["type"] == "union_tag_invalid":
-            yield Problem(f"{path}.type", "there is no such condition.", _expected(context.get("expected_tags", "")))
+            allowed = _expected(context.get("expected_tags", ""))
+            yield Problem(f"{path}.type", f"there is no such condition.{_near(context.get('tag'), allowed)}", allowed)
+        elif fault["type"] == "extra_forbidden":
+            yield Problem(path, f"is not a field here.{_near(place[-1], _fields(place))}", _fields(place))
         elif fault["type"] == "string_pattern_mismatch":
             yield Problem(path, _pattern(context.get("pattern", "")))
         else:
@@ -118,6 +126,16 @@ def _path(place: tuple[int | str, ...], document: Any) -> str:
             path += f".{part}"
             here, entered = (here.get(part) if isinstance(here, Mapping) else None), False
     return path.lstrip(".") or "segment"
+
+
+def _fields(place: tuple[int | str, ...]) -> tuple[str, ...]:
+    """The fields of the segment, or of the condition, in which there is none of this place."""
+    model = SegmentDefinition if len(place) == 1 else _CONDITIONS.get(str(place[-2]))
+    return tuple(field.alias or name for name, field in model.model_fields.items()) if model else ()
+
+
+def _near(given: Any, allowed: tuple[str, ...]) -> str:
+    return nearest(given, allowed) if isinstance(given, str) else ""
 
 
 def _expected(text: str) -> tuple[str, ...]:

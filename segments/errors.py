@@ -7,8 +7,7 @@ of a definition, never values of people.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,12 +46,6 @@ class DefinitionError(InputError):
     def __init__(self, problems: Sequence[Problem], *, subject: str = "The segment") -> None:
         self.problems = tuple(problems)
         self.extra = {"errors": [one.facts() for one in self.problems[:_MOST_TOLD]]}
+        self.more = tuple(one.sentence() for one in self.problems[1:_MOST_TOLD])
         more = f" ({len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
         super().__init__(f"{subject} cannot be used: {self.problems[0].sentence()}{more}")
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """` Did you mean …?` with the nearest known name, or nothing."""
-    folded = {candidate.casefold(): candidate for candidate in known}
-    found = difflib.get_close_matches(name.casefold()[:200], folded, n=1, cutoff=0.6)
-    return f" Did you mean {folded[found[0]]}?" if found else ""

@@ -21,12 +21,12 @@ from sqlglot import exp
 
 from cdp.domain.cells import FORMULA
 from cdp.errors import InputError, ResourceError
+from cdp.wording import nearest
 from segments import catalogue as catalogues
 from segments import compiler, sql
 from segments.catalogue import Catalogue, Kind
 from segments.conditions import allowed
 from segments.definition import SegmentDefinition
-from segments.errors import nearest
 from segments.gate import Gate, require_purpose
 from segments.plan import PROFILES, Plan
 from segments.tree import Library

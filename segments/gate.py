@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from cdp.errors import InputError
+from cdp.wording import nearest
 from segments import sql
 
 # Advertising needs an agreement that was not taken back; statistics and service rest on other grounds.
@@ -79,7 +80,8 @@ class Gate:
 def require_purpose(purpose: str) -> str:
     """The purpose itself; InputError naming the known ones when it is none of them."""
     if purpose not in NEEDS_CONSENT:
-        raise InputError(f"There is no purpose {purpose[:60]}. Allowed: {', '.join(NEEDS_CONSENT)}.")
+        near = nearest(purpose, NEEDS_CONSENT)
+        raise InputError(f"There is no purpose {purpose[:60]}.{near} Allowed: {', '.join(NEEDS_CONSENT)}.")
     return purpose
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cdp.wording import nearest
 from segments.definition import (
     MAX_DEPTH,
     MAX_NODES,
@@ -21,7 +22,7 @@ from segments.definition import (
     Sequence,
     Stage,
 )
-from segments.errors import DefinitionError, Problem, nearest
+from segments.errors import DefinitionError, Problem
 
 Library = Mapping[str, SegmentDefinition]
 

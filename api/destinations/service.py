@@ -7,28 +7,26 @@ are personal data, so whoever asks for some needs to be allowed to see them.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any, TypeVar
 
 from activation import manage
 from activation.probe import probe
+from api.conditional import require, version_tag
 from api.destinations.schemas import Wanted
 from api.masking import masked
 from api.paging import begin
-from api.problems import PreconditionRequired
 from api.security import Caller
 from api.services import Services
 from cdp.clock import wall_now
-from cdp.errors import AccessError, InputError, VersionMismatch
+from cdp.errors import AccessError, InputError
 from cdp.store import destinations as kept
 from cdp.store.base import UnavailableError
 from cdp.store.destinations import Destination
 from cdp.store.outbox import Outbox
 
 T = TypeVar("T")
-_TAG = re.compile(r'"v(\d{1,9})"')
 
 
 async def listed(services: Services, cursor: str | None, limit: int) -> dict[str, Any]:
@@ -131,7 +129,7 @@ async def log(
 
 def etag(one: Destination) -> str:
     """What a change has to name."""
-    return f'"v{one.version}"'
+    return version_tag(one.version)
 
 
 async def _saved(
@@ -150,14 +148,7 @@ async def _saved(
 
 
 def _expected(current: Destination, tag: str | None) -> int:
-    if tag is None:
-        raise PreconditionRequired("Send the header If-Match with the ETag of the destination that you have read.")
-    named = {int(number) for number in _TAG.findall(tag)} if 'W/"' not in tag else set()
-    if tag.strip() != "*" and current.version not in named:
-        raise VersionMismatch(
-            f"The destination is at version {current.version}, which If-Match does not name: "
-            "read it again, then change it."
-        )
+    require(tag, etag(current), "destination")
     return current.version
 
 

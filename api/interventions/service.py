@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any
 from fastapi.responses import Response
 
 from api.answers import found, state
-from api.conditional import headers, matches, names, unchanged, weak_tag
+from api.conditional import headers, matches, require, unchanged, weak_tag
 from api.interventions.schemas import FilledIn
 from api.journeys.service import INTERVENTIONS, fingerprint
-from api.problems import PreconditionRequired
 from api.security import Caller
 from api.services import Services
-from cdp.errors import VersionMismatch
 
 if TYPE_CHECKING:
     from journeys.audience import Audience
@@ -54,10 +52,7 @@ async def fill_in(services: Services, caller: Caller, key: str, filled: FilledIn
     from journeys.interventions import catalogue
 
     def allow(entry: Entry) -> None:
-        if if_match is None:
-            raise PreconditionRequired("Send the header If-Match with the ETag of the intervention that you have read.")
-        if not names(if_match, _tag(entry)):
-            raise VersionMismatch("The intervention is not as you have read it: read it again, then change it.")
+        require(if_match, _tag(entry), "intervention")
         changed = sorted(name for name, value in given.items() if getattr(entry, name) != value)
         services.audit.record(caller.actor, "intervention.fill_in", key, {"changed": changed})
 

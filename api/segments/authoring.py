@@ -7,19 +7,19 @@ is noticed by the store, and the evaluation is repeated.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 import duckdb
 
+from api.conditional import require, version_tag
 from api.gating import gate
 from api.masking import masked
-from api.problems import PreconditionRequired
 from api.security import Caller
+from api.segments import service
 from api.services import Services
-from cdp.errors import ConflictError, InputError, NotFoundError, VersionMismatch
+from cdp.errors import ConflictError, InputError
 from cdp.store.base import Publication
 from cdp.store.segmentation import OutdatedError
 from segments import authoring, document, served
@@ -32,7 +32,6 @@ PREVIEW_SECONDS = 30.0
 ATTEMPTS = 5
 MOST_SHOWN = 20
 _PERSONAL = ("initials", "email")
-_TAG = re.compile(r'"v(\d{1,9})"')
 
 
 async def create(services: Services, caller: Caller, content: Mapping[str, Any]) -> Saved:
@@ -131,12 +130,6 @@ async def _expected(services: Services, key: str, tag: str | None) -> int:
     if row is not None and row.origin == "shipped":
         raise ConflictError(f"{key} ships with Wayfinder and stays as it is: create one of your own beside it.")
     if current is None or current.deleted:
-        raise NotFoundError("There is no segment with this key; `GET /v1/segments` lists them.")
-    if tag is None:
-        raise PreconditionRequired("Send the header If-Match with the ETag of the segment that you have read.")
-    named = {int(number) for number in _TAG.findall(tag)} if 'W/"' not in tag else set()
-    if tag.strip() != "*" and current.version not in named:
-        raise VersionMismatch(
-            f"The segment is at version {current.version}, which If-Match does not name: read it again, then change it."
-        )
+        raise await service.missing(services, key)
+    require(tag, version_tag(current.version), "segment")
     return current.version

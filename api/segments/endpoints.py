@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
+from api.conditional import version_tag
 from api.paging import Cursor, Page
 from api.problems import responses
 from api.security import SegmentsReader, SegmentsWriter
@@ -50,7 +51,7 @@ async def create_segment(
 ) -> dict[str, Any]:
     """Create a segment. It is evaluated at once on what is published: members and changes are there with the answer."""
     saved = await authoring.create(services, caller, document)
-    response.headers["ETag"] = service.etag(saved.row.version)
+    response.headers["ETag"] = version_tag(saved.row.version)
     response.headers["Location"] = f"/v1/segments/{saved.row.key}"
     return service.shown(saved.row)
 
@@ -80,7 +81,7 @@ async def read_segment(
 ) -> dict[str, Any]:
     """One segment. Its ETag is the version of its definition, which a change has to name."""
     row = await service.found(services, key)
-    response.headers["ETag"] = service.etag(row.version)
+    response.headers["ETag"] = version_tag(row.version)
     return service.shown(row)
 
 
@@ -95,7 +96,7 @@ async def replace_segment(
 ) -> dict[str, Any]:
     """Replace a segment's definition, evaluated at once. The same definition again changes nothing."""
     saved = await authoring.change(services, caller, key, document, if_match)
-    response.headers["ETag"] = service.etag(saved.row.version)
+    response.headers["ETag"] = version_tag(saved.row.version)
     return service.shown(saved.row)
 
 

@@ -16,8 +16,9 @@ from api.services import Services
 from cdp.errors import InputError, NotFoundError
 from cdp.store.base import MembershipChange, SegmentRow
 from cdp.store.segmentation import DefinitionVersion
+from cdp.wording import nearest
 from segments import document, moments
-from segments.errors import DefinitionError, nearest
+from segments.errors import DefinitionError
 from segments.text_printer import print_text
 from segments.traits import traits_of
 
@@ -37,9 +38,14 @@ async def found(services: Services, key: str) -> SegmentRow:
     """One segment. NotFoundError with the nearest key."""
     row = await services.reader.get_segment(key)
     if row is None:
-        keys = [one.key for one in await services.reader.list_segments()]
-        raise NotFoundError(f"There is no segment with this key.{nearest(key, keys)} `GET /v1/segments` lists them.")
+        raise await missing(services, key)
     return row
+
+
+async def missing(services: Services, key: str) -> NotFoundError:
+    """That there is no such segment, with the nearest key."""
+    keys = [one.key for one in await services.reader.list_segments()]
+    return NotFoundError(f"There is no segment with this key.{nearest(key, keys)} `GET /v1/segments` lists them.")
 
 
 async def versions(services: Services, key: str, cursor: str | None, limit: int) -> dict[str, Any]:
@@ -125,11 +131,6 @@ def shown(row: SegmentRow) -> dict[str, Any]:
     """A segment over the wire."""
     definition = json.loads(row.definition)
     return {**vars(row), "definition": definition, "text": _text(definition)}
-
-
-def etag(version: int) -> str:
-    """What a change of the segment has to name: the version of its definition."""
-    return f'"v{version}"'
 
 
 def _text(definition: Any) -> str | None:

@@ -103,7 +103,8 @@ def _code(arguments: list[str]) -> int:
     try:
         result = app(arguments, standalone_mode=False)
     except CdpError as error:
-        note(f"cdp: {error.message}")
+        for line in (f"cdp: {error.message}", *error.more):
+            note(line)
         return 1
     except typer.Exit as stop:
         return stop.exit_code

@@ -90,7 +90,8 @@ def show(key: str = Key, as_json: bool = Json) -> None:
     say(f"follows {', '.join(facts['segments'])} for {facts['purpose']}")
     for name, value in facts["config"].items():
         if value not in (None, {}, facts["kind"]):
-            say(f"{name}: {value}")
+            shown_value = ", ".join(f"{one}={path}" for one, path in value.items()) if name == "fields" else value
+            say(f"{name}: {shown_value}")
     say(", ".join(f"{count:,} {state}" for state, count in sorted(facts["messages"].items())) or "no messages yet")
 
 

@@ -15,11 +15,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cdp.errors import ConflictError, InputError, NotFoundError, VersionMismatch
+from cdp.errors import ConflictError, InputError, VersionMismatch
 from cdp.store import past
 from cdp.store.delivery_tables import deliveries, destination_members, destination_segments, destinations
 from cdp.store.outbox import Delivery, Outbox, delivery
 from cdp.store.schema import Moment, segments
+from cdp.store.unknown import no_destination, no_segment
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ def read(outbox: Outbox, key: str) -> Destination:
     """One destination; NotFoundError with the way to list them."""
     found = [one for one in read_all(outbox) if one.key == key]
     if not found:
-        raise NotFoundError("There is no destination with this key; `cdp destination list` shows them.")
+        with outbox.reading() as connection:
+            raise no_destination(connection, key)
     return found[0]
 
 
@@ -74,8 +76,8 @@ def purpose_of(outbox: Outbox, segment_key: str) -> str:
     """What a segment is for; NotFoundError when there is none."""
     with outbox.reading() as connection:
         purpose = connection.scalar(sa.select(segments.c.purpose).where(segments.c.key == segment_key))
-    if purpose is None:
-        raise NotFoundError(f"There is no segment {segment_key[:64]!r}; `cdp segment list` shows them.")
+        if purpose is None:
+            raise no_segment(connection, segment_key)
     return str(purpose)
 
 
@@ -90,6 +92,8 @@ def save(outbox: Outbox, wanted: Destination, *, expected: int | None, backfill:
         now = connection.execute(
             sa.select(destinations.c.version, destinations.c.secret).where(destinations.c.key == wanted.key)
         ).first()
+        if expected is not None and now is None:
+            raise no_destination(connection, wanted.key)
         _require(now[0] if now else None, expected)
         _require_segments(connection, wanted)
         values = {
@@ -121,7 +125,7 @@ def delete(outbox: Outbox, key: str, *, expected: int | None) -> None:
     with outbox.writing() as connection:
         version = connection.scalar(sa.select(destinations.c.version).where(destinations.c.key == key))
         if version is None:
-            raise NotFoundError("There is no destination with this key; `cdp destination list` shows them.")
+            raise no_destination(connection, key)
         if expected is not None:
             _require(version, expected)
         for table in (deliveries, destination_members, destination_segments):
@@ -254,7 +258,7 @@ def _require_segments(connection: sa.Connection, wanted: Destination) -> None:
     purposes = {row[0]: row[1] for row in connection.execute(statement)}
     for key in wanted.segments:
         if key not in purposes:
-            raise NotFoundError(f"There is no segment {key!r}; `cdp segment list` shows them.")
+            raise no_segment(connection, key)
         if purposes[key] != wanted.purpose:
             raise InputError(
                 f"Segment {key} is for {purposes[key]}, the destination for {wanted.purpose}: "
@@ -265,7 +269,5 @@ def _require_segments(connection: sa.Connection, wanted: Destination) -> None:
 def _require(version: int | None, expected: int | None) -> None:
     if expected is None and version is not None:
         raise ConflictError("There is a destination with this key already.")
-    if expected is not None and version is None:
-        raise NotFoundError("There is no destination with this key; `cdp destination list` shows them.")
     if expected is not None and version != expected:
         raise VersionMismatch(f"The destination is at version {version}, not {expected}: read it again.")

@@ -13,12 +13,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cdp.errors import ConflictError, InputError, NotFoundError, VersionMismatch
+from cdp.errors import ConflictError, InputError, VersionMismatch
 from cdp.store import past
 from cdp.store.delivery_tables import destinations
 from cdp.store.outbox import Outbox
 from cdp.store.schema import Moment, memberships, moment, profiles, segments
 from cdp.store.trigger_tables import trigger_firings, triggers
+from cdp.store.unknown import no_destination, no_segment, no_trigger
 
 # What a new definition or a consent given brings in is nobody's doing at that moment.
 _FOLLOW = """
@@ -31,7 +32,6 @@ order by c.seq
 """
 # Both arms: who was held out passed every check that the others passed.
 CARRIED_OUT = ("fired", "held_out")
-_UNKNOWN = "There is no trigger with this key; `cdp triggers list` shows them."
 
 
 def follow(connection: sa.Connection, *, after: int, upto: int) -> None:
@@ -82,7 +82,8 @@ def read(outbox: Outbox, key: str) -> Trigger:
     """One trigger; NotFoundError with the way to list them."""
     found = [one for one in read_all(outbox) if one.key == key]
     if not found:
-        raise NotFoundError(_UNKNOWN)
+        with outbox.reading() as connection:
+            raise no_trigger(connection, key)
     return found[0]
 
 
@@ -98,7 +99,7 @@ def save(outbox: Outbox, wanted: Trigger, *, expected: int | None) -> Trigger:
         if expected is None and version is not None:
             raise ConflictError("There is a trigger with this key already.")
         if expected is not None and version is None:
-            raise NotFoundError(_UNKNOWN)
+            raise no_trigger(connection, wanted.key)
         if expected is not None and version != expected:
             raise VersionMismatch(f"The trigger is at version {version}, not {expected}: read it again.")
         _require_places(connection, wanted)
@@ -115,7 +116,7 @@ def delete(outbox: Outbox, key: str) -> None:
     with outbox.writing() as connection:
         connection.execute(sa.delete(trigger_firings).where(trigger_firings.c.trigger_key == key))
         if not connection.execute(sa.delete(triggers).where(triggers.c.key == key)).rowcount:
-            raise NotFoundError(_UNKNOWN)
+            raise no_trigger(connection, key)
 
 
 def waiting(
@@ -214,12 +215,12 @@ def firing(row: Mapping[Any, Any]) -> Firing:
 def _require_places(connection: sa.Connection, wanted: Trigger) -> None:
     purpose = connection.execute(sa.select(segments.c.purpose).where(segments.c.key == wanted.segment_key)).first()
     if purpose is None:
-        raise NotFoundError(f"There is no segment {wanted.segment_key!r}; `cdp segment list` shows them.")
+        raise no_segment(connection, wanted.segment_key)
     if wanted.destination_key is None:
         return
     other = connection.scalar(sa.select(destinations.c.purpose).where(destinations.c.key == wanted.destination_key))
     if other is None:
-        raise NotFoundError(f"There is no destination {wanted.destination_key!r}; `cdp destination list` shows them.")
+        raise no_destination(connection, wanted.destination_key)
     if other != purpose[0]:
         raise InputError(
             f"Segment {wanted.segment_key} is for {purpose[0]}, destination {wanted.destination_key} for {other}: "

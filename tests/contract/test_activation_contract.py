@@ -297,10 +297,21 @@ def test_versions_and_mistakes(shop: Shop, receiver: Receiver) -> None:
         shop.destination(url=receiver.url)
     with pytest.raises(VersionMismatch):
         shop.destination(url=receiver.url, expected=7)
-    with pytest.raises(NotFoundError, match="vipp"):
+    with pytest.raises(NotFoundError, match=r"'vipp'\. Did you mean vip\?"):
         shop.destination("other", url=receiver.url, segments=["vipp"])
     with pytest.raises(InputError, match=r"traits\.emial.*Did you mean traits\.email"):
         shop.destination("other", config={"kind": "webhook", "url": receiver.url, "fields": {"m": "traits.emial"}})
+    for unknown in (
+        lambda: shop.destination("crmm", url=receiver.url, expected=1),
+        lambda: destinations.delete(shop.outbox, "crmm", expected=None),
+        lambda: destinations.replay(shop.outbox, "crmm"),
+    ):
+        with pytest.raises(NotFoundError, match=r"'crmm'\. Did you mean crm\?"):
+            unknown()
+    with pytest.raises(InputError, match=r"kind: there is no such kind\. Did you mean webhook\?"):
+        shop.destination("other", config={"kind": "webhok"})
+    with pytest.raises(InputError, match=r"feilds: there is no such field\. Did you mean fields\?"):
+        shop.destination("other", config={"kind": "webhook", "url": receiver.url, "feilds": {}})
     with pytest.raises(InputError, match="url"):
         shop.destination("other", config={"kind": "webhook", "url": "file:///etc/passwd"})
     with pytest.raises(InputError, match="secret"):

@@ -239,12 +239,14 @@ def test_mistakes_are_told(shop: Shop) -> None:
     trigger(shop)
     for wrong, error, said in (
         ({}, ConflictError, "already"),
-        ({"key": "b", "segment": "vipp"}, NotFoundError, "vipp"),
+        ({"key": "b", "segment": "vipp"}, NotFoundError, "Did you mean vip"),
         ({"key": "b", "destination": "nowhere"}, NotFoundError, "nowhere"),
         ({"key": "b", "delay": "soon"}, InputError, "delay.*for example 30m"),
         ({"key": "b", "holdout": 0.9}, InputError, "holdout"),
         ({"key": "b", "quiet": {"begin": "21:00", "end": "8:00", "zone": "Mars"}}, InputError, "quiet"),
-        ({"key": "b", "caps": 3}, InputError, "caps"),
+        ({"key": "b", "caps": 3}, InputError, "caps: .*Did you mean cap"),
+        ({"key": "b", "cap": {"mots": 1, "days": 7}}, InputError, "cap.mots: .*Did you mean most"),
+        ({"key": "welcom", "expected": 1}, NotFoundError, "Did you mean welcome"),
     ):
         with pytest.raises(error, match=said):
             trigger(shop, **wrong)
@@ -253,7 +255,7 @@ def test_mistakes_are_told(shop: Shop) -> None:
     trigger(shop, expected=1, delay="2h")
     assert kept.read(shop.outbox, "welcome").version == 2
     kept.delete(shop.outbox, "welcome")
-    with pytest.raises(NotFoundError):
+    with pytest.raises(NotFoundError, match="no trigger 'welcome'"):
         kept.read(shop.outbox, "welcome")
 
 

@@ -129,7 +129,7 @@ def test_changes_name_the_version_that_was_read(shop: Shop, receiver: Receiver) 
         ({"config": {"kind": "table", "table": "x"}}, "over HTTP only webhook"),
         ({"config": {"kind": "webhook", "url": "ftp://example.org/"}}, "https://HOST/PATH"),
         ({"config": {"kind": "webhook", "url": "https://example.org/", "colour": 1}}, "colour"),
-        ({"segments": ["vipp"]}, "vipp"),
+        ({"segments": ["vipp"]}, "Did you mean vip?"),
         ({"segments": []}, "segments"),
         ({"purpose": "analytics"}, "have to be the same"),
         ({"secret": "short"}, "whsec_"),
@@ -160,7 +160,8 @@ def test_a_message_about_nobody(shop: Shop, receiver: Receiver) -> None:
     assert caller.post(f"{URL}/crm/test").json() == {"taken": False, "code": "http_401"}
     assert [one.json["type"] for one in receiver.received] == ["destination.test"] * 2
     assert "zqx" not in receiver.received[0].body.decode() and receiver.received[0].headers["webhook-signature"]
-    assert caller.post(f"{URL}/nobody/test").status_code == 404
+    unknown = caller.post(f"{URL}/crmm/test")
+    assert unknown.status_code == 404 and "Did you mean crm?" in unknown.json()["detail"]
 
 
 def test_dead_messages_are_replayed(shop: Shop, receiver: Receiver) -> None:

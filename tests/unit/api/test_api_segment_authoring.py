@@ -195,7 +195,7 @@ class TestChange:
         assert (answer.status_code, answer.headers["ETag"], answer.json()["version"]) == (200, '"v2"', 2)
         assert ids(writer.get(f"{URL}/german/members")) == shop.people("country = 'FR'")
         stale = put(writer, "german", GERMAN, '"v1"')
-        assert stale.status_code == 412 and "version 2" in stale.json()["detail"]
+        assert stale.status_code == 412 and '"v2"' in stale.json()["detail"]
         assert stale.json()["type"] == "urn:wayfinder:problem:version-does-not-match"
         assert put(writer, "german", GERMAN, "*").json()["version"] == 3
 
@@ -267,6 +267,8 @@ class TestDelete:
         ]
         assert [one["deleted"] for one in writer.get(f"{URL}/german/versions").json()["data"]] == [True, False]
         assert writer.request("DELETE", f"{URL}/german", headers={"If-Match": '"v2"'}).status_code == 404
+        mistyped = put(writer, "shipped_on", GERMAN, "*")
+        assert mistyped.status_code == 404 and "Did you mean shipped_one?" in mistyped.json()["detail"]
         again = writer.post(URL, json=GERMAN)
         assert (again.status_code, again.headers["ETag"]) == (201, '"v3"')
 

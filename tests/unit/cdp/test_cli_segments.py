@@ -138,6 +138,8 @@ MISTAKES = {
     "another version": (("update", "taken", "--title", "New", "--if-version", "7"), ("version 1",)),
     "a key in use": (("create", "--key", "taken", *GERMAN[3:]), ("taken",)),
     "nothing to delete": (("delete", "takne"), ("taken",)),
+    "an unknown one to change": (("update", "takne", "--title", "New"), ("Did you mean taken",)),
+    "an unknown purpose of an export": (("export", "taken", "--out", "x.csv", "--for", "markting"), ("marketing?",)),
     "nothing to show": (("show", "takne"), ("taken",)),
     "a change of one that ships": (("update", "new", "--title", "Mine"), ("ships",)),
     "a deletion of one that ships": (("delete", "new"), ("ships",)),

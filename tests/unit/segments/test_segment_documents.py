@@ -54,11 +54,21 @@ TRAIT = {"type": "trait", "trait": "country", "op": "=", "value": "DE"}
 @pytest.mark.parametrize(
     ("where", "path", "message"),
     [
-        ({**TRAIT, "op": "=="}, "where.op", "is none of the allowed values."),
+        ({**TRAIT, "op": "=="}, "where.op", "is none of the allowed values. Did you mean =?"),
+        (
+            {"type": "consent", "purpose": "marketng"},
+            "where.purpose",
+            "is none of the allowed values. Did you mean marketing?",
+        ),
         ({**TRAIT, "colour": 1}, "where.colour", "is not a field here."),
+        ({**TRAIT, "vlaue": 1}, "where.vlaue", "is not a field here. Did you mean value?"),
         ({"type": "trait", "op": "=", "value": 1}, "where.trait", "is missing."),
         ({"trait": "country"}, "where", "a condition needs its `type`."),
-        ({"type": "and", "of": [TRAIT, {"type": "tait"}]}, "where.of[1].type", "there is no such condition."),
+        (
+            {"type": "and", "of": [TRAIT, {"type": "tait"}]},
+            "where.of[1].type",
+            "there is no such condition. Did you mean trait?",
+        ),
         ({"type": "not", "of": {**TRAIT, "value": ["a"]}}, "where.of", "= needs one value."),
         ({**TRAIT, "op": "in"}, "where", "in needs a list of values."),
         ({**TRAIT, "op": "in", "value": []}, "where.value", "a list of values holds 1 to 1,000 of them."),

@@ -33,4 +33,5 @@ def upgrade() -> None:
 def fill(connection: sa.Connection) -> None:
     """Give the firings that are there their share."""
     for key, definition in connection.execute(sa.text("select key, definition from triggers")).fetchall():
-        connection.execute(sa.text(_FILL), {"key": key, "share": float(json.loads(str(definition)).get("holdout", 0.0))})
+        share = float(json.loads(str(definition)).get("holdout", 0.0))
+        connection.execute(sa.text(_FILL), {"key": key, "share": share})
