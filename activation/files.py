@@ -34,7 +34,8 @@ def send(config: Files, destination: str, messages: Sequence[Message]) -> Outcom
             _put(f"{config.folder.rstrip('/')}/{name}", content)
         else:
             _write(Path(config.folder), name, content)
-    except (OSError, ImportError, ValueError) as error:
+    # Each object store has errors of its own.
+    except Exception as error:
         return Outcome("retry", _told(error))
     return Outcome("taken")
 
@@ -48,7 +49,8 @@ def reach(config: Files, destination: str) -> Outcome:
         else:
             _write(Path(config.folder), name, b"")
             (Path(config.folder) / name).unlink()
-    except (OSError, ImportError, ValueError) as error:
+    # Each object store has errors of its own.
+    except Exception as error:
         return Outcome("retry", _told(error))
     return Outcome("taken")
 
@@ -75,7 +77,7 @@ def _told(error: Exception) -> str:
         return "no_permission"
     if isinstance(error, ImportError | ValueError):
         return "unknown_address"
-    return "disk" if isinstance(error, OSError) else "failed"
+    return "disk" if isinstance(error, OSError) else "store_refused"
 
 
 def _ndjson(rows: Sequence[dict[str, Any]]) -> bytes:

@@ -112,9 +112,10 @@ def _segment(message: Message) -> str:
 
 
 def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False)
+    """A value as a text that PostgreSQL can hold: NUL it cannot."""
+    if value is None:
+        return None
+    return (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)).replace("\0", "")
 
 
 def _judged(error: sa.exc.DBAPIError) -> Outcome:

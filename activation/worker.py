@@ -115,6 +115,9 @@ def _guarded(url: str, destination: Destination, options: Options) -> Pass:
         return _Queue(outbox, destination, options).work()
     except CdpError as error:
         return Pass(destination.key, problem=str(error))
+    except Exception as error:
+        # Nobody's mistake reaches another queue, ours neither. Messages of libraries may quote people: only the kind.
+        return Pass(destination.key, problem=f"The pass ended unexpectedly ({type(error).__name__}); nothing is lost.")
     finally:
         outbox.close()
 

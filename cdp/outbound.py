@@ -22,6 +22,8 @@ from cdp.clock import stopwatch
 from cdp.errors import InputError
 
 LONGEST_URL = 2048
+# Status and headers together; more is no answer but an attack on our time and memory.
+LONGEST_HEAD = 256 * 1024
 SECONDS = 10.0
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -102,14 +104,9 @@ def post(guard: Guard, url: str, body: bytes, headers: Mapping[str, str], *, sec
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
     deadline = stopwatch() + seconds
-    address = _judged(guard, host, port, plain=parts.scheme == "http")
+    addresses = _judged(guard, host, port, plain=parts.scheme == "http")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    try:
-        sock = socket.create_connection((str(address), port), timeout=_left(deadline))
-    except TimeoutError:
-        raise Unreachable("timeout") from None
-    except OSError:
-        raise Unreachable("no_connection") from None
+    sock = _connected(addresses, port, deadline)
     try:
         if parts.scheme == "https":
             sock.settimeout(_left(deadline))
@@ -127,13 +124,27 @@ def post(guard: Guard, url: str, body: bytes, headers: Mapping[str, str], *, sec
         sock.close()
 
 
-def _judged(guard: Guard, host: str, port: int, *, plain: bool) -> Address:
-    """The address to connect to. Every address of the name has to pass: one private one among them is an attack."""
+def _connected(addresses: list[Address], port: int, deadline: float) -> socket.socket:
+    """A connection to the first address that takes one; those left share what is left of the time."""
+    why = "no_connection"
+    for number, address in enumerate(addresses):
+        try:
+            share = _left(deadline) / (len(addresses) - number)
+            return socket.create_connection((str(address), port), timeout=share)
+        except TimeoutError:
+            why = "timeout"
+        except OSError:
+            why = "no_connection"
+    raise Unreachable(why)
+
+
+def _judged(guard: Guard, host: str, port: int, *, plain: bool) -> list[Address]:
+    """The addresses to connect to. Every address of the name has to pass: one private one among them is an attack."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise Unreachable("unknown_host") from None
-    addresses = [ipaddress.ip_address(str(one[4][0]).partition("%")[0]) for one in found]
+    addresses = list(dict.fromkeys(ipaddress.ip_address(str(one[4][0]).partition("%")[0]) for one in found))
     if not addresses:
         raise Unreachable("unknown_host")
     named = all(guard.names(host, one) for one in addresses)
@@ -141,7 +152,7 @@ def _judged(guard: Guard, host: str, port: int, *, plain: bool) -> Address:
         raise Refused("private_address")
     if plain and not named:
         raise Refused("not_https")
-    return addresses[0]
+    return addresses
 
 
 def _is_public(address: Address) -> bool:
@@ -174,11 +185,12 @@ def _answer(sock: socket.socket, deadline: float) -> Answer:
 
 
 class _TimedReader(io.RawIOBase):
-    """Reads that have only what is left of the time: a server that drips bytes does not hold us."""
+    """Reads that have only what is left of the time and of the head: a server that drips or pours does not hold us."""
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
         self._sock = sock
         self._deadline = deadline
+        self._left = LONGEST_HEAD
 
     def readable(self) -> bool:
         """It is."""
@@ -187,7 +199,11 @@ class _TimedReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Bytes as they come."""
         self._sock.settimeout(_left(self._deadline))
-        return self._sock.recv_into(buffer)
+        came = self._sock.recv_into(buffer)
+        self._left -= came
+        if self._left < 0:
+            raise ValueError("a head without end")
+        return came
 
 
 class _Timed:

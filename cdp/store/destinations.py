@@ -235,6 +235,14 @@ from ({people}) as p
 where not {waiting}
 order by p.segment_key, p.profile_id
 """
+# What died before is told anew by what was queued now; tried again as well, it would be told twice.
+_OVERTAKEN = """
+update deliveries set state = 'superseded'
+where destination_key = :key and state = 'dead' and trigger_key is null and exists (
+    select 1 from deliveries as w where w.destination_key = :key and w.state = 'pending' and w.id > deliveries.id
+        and w.segment_key = deliveries.segment_key and w.kind <> 'trigger'
+        and w.profile_id = deliveries.profile_id)
+"""
 _LACKING = f"select segment_key, profile_id from ({_WANTED}) as x except {_HELD}"
 _TOO_MANY = f"{_HELD} except select segment_key, profile_id from ({_WANTED}) as x"
 
@@ -249,6 +257,7 @@ def _queue_differences(connection: sa.Connection, key: str, at: datetime, *, eve
             sa.bindparam("at", at, type_=Moment),
         )
         queued.append(int(connection.execute(statement).rowcount))
+    connection.execute(sa.text(_OVERTAKEN), {"key": key})
     return queued[1], queued[0]
 
 

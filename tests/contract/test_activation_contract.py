@@ -241,6 +241,25 @@ def test_resync_makes_up_for_what_the_receiver_lost(shop: Shop, receiver: Receiv
     assert len(set(receiver.ids())) == 4, "told again is told under an id of its own"
 
 
+def test_what_was_told_anew_is_not_tried_again(shop: Shop, receiver: Receiver) -> None:
+    """Dead messages that a resync, or a change of the destination, tells anew are told once."""
+    receiver.behaviours = ["status:410"] * 3
+    shop.members(1, 2, 3)
+    shop.destination(url=receiver.url)
+    assert shop.work()["crm"].dead == 3
+    receiver.received.clear()
+    assert destinations.replay(shop.outbox, "crm", ["crm:none"]) == 0
+    assert destinations.resync(shop.outbox, "crm", shop.clock) == (3, 0)
+    assert destinations.replay(shop.outbox, "crm") == 0
+    assert shop.work()["crm"].delivered == 3 and len(set(receiver.ids())) == 3
+    receiver.behaviours = ["status:410"]
+    shop.members(1, 2, 3, 4)
+    assert shop.work()["crm"].dead == 1
+    assert destinations.replay(shop.outbox, "crm") == 1
+    assert destinations.resync(shop.outbox, "crm", shop.clock) == (0, 0), "what waits is left to it"
+    assert shop.work()["crm"].delivered == 1
+
+
 def test_segments_no_longer_followed_are_taken_back(shop: Shop, receiver: Receiver) -> None:
     shop.members(1)
     shop.store.segmentation  # noqa: B018 - the segment `vip` exists from here on

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from activation import tables
 from cdp.store.base import Redirect
 from tests.contract.activation_shop import Shop, receiver, shop
 from tests.support.publications import profile_id
@@ -98,3 +99,8 @@ def test_rows_of_a_table(shop: Shop, postgres_server: Any) -> None:
     assert [tuple(row) for row in rows] == [
         (profile_id(2), False, None, None), (profile_id(3), True, "p3@example.org", "3"),
     ]  # fmt: skip
+
+
+def test_what_no_table_can_hold_is_left_out() -> None:
+    """One value that PostgreSQL refuses would hold up its whole batch."""
+    assert tables._text("a\0b") == "ab" and tables._text(["a\0"]) == '["a\\u0000"]' and tables._text(None) is None

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from activation import manage
+from activation import files, manage
 from activation.probe import probe
 from activation.worker import Options, Pass, follow
 from cdp.cli.app import run
@@ -63,6 +63,30 @@ def test_going_on_a_dead_destination_slows_no_other(shop: Shop, receiver: Receiv
     assert not worker.is_alive()
     assert heard(receiver) == [("entered", 1), ("entered", 2), ("exited", 1)]
     assert sum(one.delivered for one in told if one.destination == "crm") == 3
+
+
+def test_what_nobody_thought_of_stops_one_queue_only(
+    shop: Shop, receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An object store may raise anything: that is a failure to try again. Anywhere else it ends the queue's pass."""
+    shop.members(1)
+    shop.destination(url=receiver.url)
+    shop.destination("drop", config={"kind": "files", "folder": "memory://drop"})
+    shop.destination("other", config={"kind": "files", "folder": str(tmp_path / "drop")})
+
+    def breaks(*_: Any) -> None:
+        raise RuntimeError("p1@example.org")
+
+    monkeypatch.setattr(files, "_put", breaks)
+    done = shop.work()
+    assert done["drop"].codes == {"store_refused": 1} and done["crm"].delivered == done["other"].delivered == 1
+    monkeypatch.setattr(files, "send", breaks)
+    shop.members(1, 2)
+    done = shop.work()
+    assert done["crm"].delivered == 1
+    assert done["other"].problem == "The pass ended unexpectedly (RuntimeError); nothing is lost."
+    monkeypatch.undo()
+    assert shop.work(later=60)["other"].delivered == 1
 
 
 def test_the_command_goes_on_until_it_is_stopped(shop: Shop, receiver: Receiver, tmp_path: Path) -> None:

@@ -118,6 +118,11 @@ def _huge(handler: BaseHTTPRequestHandler, size: int) -> None:
         handler.wfile.write(block)
 
 
+def _pour(handler: BaseHTTPRequestHandler) -> None:
+    while True:
+        handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+
+
 _BEHAVIOURS: dict[str, Callable[[BaseHTTPRequestHandler, str], object]] = {
     "ok": lambda handler, _: _answer(handler, 204),
     "status": lambda handler, value: _answer(handler, int(value)),
@@ -127,5 +132,6 @@ _BEHAVIOURS: dict[str, Callable[[BaseHTTPRequestHandler, str], object]] = {
     "half": lambda handler, _: _broken(handler, b"HTTP/1.1 20"),
     "nonsense": lambda handler, _: _broken(handler, b"this is no HTTP at all\r\n\r\n"),
     "drip": lambda handler, value: _drip(handler, float(value)),
+    "pour": lambda handler, _: _pour(handler),
     "huge": lambda handler, value: _huge(handler, int(value)),
 }

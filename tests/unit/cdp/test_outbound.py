@@ -84,6 +84,23 @@ def test_plain_http_needs_the_operator_s_word(monkeypatch: pytest.MonkeyPatch) -
         post(Guard(), "http://hook.example.org/", b"{}", {})
 
 
+def test_a_head_without_end_is_given_up_at_once() -> None:
+    with receiving() as receiver:
+        receiver.always = "pour"
+        with pytest.raises(Unreachable, match="broken_answer"):
+            post(LOCAL, receiver.url, b"{}", {}, seconds=600)
+
+
+def test_of_several_addresses_the_first_that_takes_a_connection_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    with receiving() as receiver:
+        port = receiver.url.rpartition(":")[2].partition("/")[0]
+        names(monkeypatch, ["127.0.0.77", "127.0.0.1"])
+        assert post(LOCAL, f"http://two.example.org:{port}/hook", b"{}", {}).status == 204
+        names(monkeypatch, ["127.0.0.77", "127.0.0.78"])
+        with pytest.raises(Unreachable, match="no_connection"):
+            post(LOCAL, f"http://none.example.org:{port}/hook", b"{}", {})
+
+
 def test_redirects_are_told_and_not_followed() -> None:
     with receiving() as receiver, receiving() as elsewhere:
         receiver.always = f"redirect:{elsewhere.url}"
