@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from cdp.errors import InputError
 from cdp.outbound import Guard
-from cdp.wording import nearest, reason
+from cdp.wording import foremost, nearest, reason
 
 KEY = r"^[a-z][a-z0-9_]{0,63}$"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
@@ -103,7 +103,7 @@ def parse(content: Mapping[str, Any]) -> Webhook | Files | Table:
     try:
         return _CONFIG.validate_python(dict(content))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        first = foremost(error.errors(include_url=False, include_input=False))
         kind, *path = first["loc"] or ("",)
         place = ".".join(str(part) for part in path) or "kind"
         fields = _KINDS[str(kind)].model_fields if kind in _KINDS else ()

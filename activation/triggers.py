@@ -25,7 +25,7 @@ from cdp.store import triggers as kept
 from cdp.store.delivery_tables import deliveries
 from cdp.store.outbox import Outbox
 from cdp.store.triggers import Firing, Person, Trigger
-from cdp.wording import reason
+from cdp.wording import foremost, nearest, reason
 
 BATCH = 500
 _UNITS = {"m": 60, "h": 3_600, "d": 86_400}
@@ -50,11 +50,22 @@ class Quiet(BaseModel):
     end: time
     zone: str = Field("UTC", description="For people whose own time zone nobody knows.")
 
+    @field_validator("begin", "end", mode="before")
+    @classmethod
+    def _written(cls, value: Any) -> Any:
+        # YAML reads 21:00 without quotes as the number 1260.
+        if not isinstance(value, str | time):
+            raise ValueError('write a time of day in quotes, for example "21:00"')
+        return value
+
     @field_validator("zone")
     @classmethod
     def _known(cls, value: str) -> str:
-        if value not in available_timezones():
-            raise ValueError("there is no such time zone, write for example Europe/Berlin")
+        known = available_timezones()
+        if value not in known:
+            raise ValueError(
+                f"there is no such time zone.{nearest(value, known) or ' Write for example Europe/Berlin.'}"
+            )
         return value
 
 
@@ -101,7 +112,7 @@ def parse(content: Any) -> Definition:
     try:
         return Definition.model_validate(dict(content))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        first = foremost(error.errors(include_url=False, include_input=False))
         place = ".".join(str(part) for part in first["loc"])
         parts: dict[str, type[BaseModel]] = {"quiet": Quiet, "cap": Cap, "cap_all": Cap}
         within = parts.get(str(first["loc"][0]), Definition) if len(first["loc"]) > 1 else Definition

@@ -34,6 +34,11 @@ _REASONS = {
 _SUBJECT = re.compile(r"^(Input|String|List|Tuple|Dictionary|Value|Data) should ")
 
 
+def foremost(faults: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The fault to tell: a mistyped field explains why the one that was meant is missing."""
+    return min(faults, key=lambda fault: fault["type"] != "extra_forbidden")
+
+
 def reason(fault: Mapping[str, Any], examples: Sequence[object] | None = None, *, fields: Collection[str] = ()) -> str:
     """The end of a sentence, with its full stop, about one fault that a validator found (`ValidationError.errors()`).
 

@@ -1,6 +1,7 @@
 """How commands speak: facts to stdout, everything else to stderr.
 
-With `--json`, stdout is exactly one JSON document.
+With `--json`, stdout is exactly one JSON document. Elsewhere text that others wrote (titles, names) cannot command the
+terminal: control characters are shown as �.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+_CONTROLS = {code: "�" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
+
 
 def emit_json(facts: Any) -> None:
     """Print one JSON document."""
@@ -24,12 +27,12 @@ def emit_json(facts: Any) -> None:
 
 def say(text: str = "") -> None:
     """Print a line of the answer."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{text.translate(_CONTROLS)}\n")
 
 
 def note(text: str) -> None:
     """Print a line beside the answer: progress, hints."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{text.translate(_CONTROLS)}\n")
     sys.stderr.flush()
 
 
@@ -63,6 +66,8 @@ def _cell(value: Any) -> str:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):

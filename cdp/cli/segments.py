@@ -16,6 +16,7 @@ from cdp.errors import InputError
 from cdp.wording import counted
 
 if TYPE_CHECKING:
+    from cdp.store.base import SegmentRow
     from pipelines.segments import Shown
     from segments.authoring import Saved
     from segments.preview import Preview
@@ -62,6 +63,8 @@ def show(key: str = Key, as_json: bool = Json) -> None:
     say(f"{row.title} ({row.key}, version {row.version}, {row.origin}, for {row.purpose})")
     say(row.sentence)
     say(found.text)
+    for name, value in _about(found.row):
+        say(f"{name}: {value}")
     people = counted(row.size, "person", "people")
     say(f"{people}, {row.exportable:,} of them may be reached; evaluated {row.evaluated_at:%Y-%m-%d %H:%M}")
     if row.problem:
@@ -173,6 +176,8 @@ def members(
     if as_json:
         emit_json(ids)
         return
+    if not ids:
+        note("Nobody.")
     for one in ids:
         say(one)
 
@@ -285,6 +290,15 @@ def _tell(found: Preview) -> None:
     for reason in found.blocking:
         say(f"Not for single profiles: {reason}")
     note(f"{found.rows_scanned:,} rows scanned in {found.seconds:.2f} s")
+
+
+def _about(row: SegmentRow) -> list[tuple[str, str]]:
+    """What people wrote beside the definition, as far as they did."""
+    import json
+
+    written = {**json.loads(row.definition), "description": row.description}
+    written["tags"] = ", ".join(written.get("tags", []))
+    return [(name, written[name]) for name in ("description", "owner", "author", "tags") if written.get(name)]
 
 
 def _facts(found: Shown) -> dict[str, Any]:

@@ -244,6 +244,16 @@ def test_mistakes_are_told(shop: Shop) -> None:
         ({"key": "b", "delay": "soon"}, InputError, "delay.*for example 30m"),
         ({"key": "b", "holdout": 0.9}, InputError, "holdout"),
         ({"key": "b", "quiet": {"begin": "21:00", "end": "8:00", "zone": "Mars"}}, InputError, "quiet"),
+        (
+            {"key": "b", "quiet": {"begin": 1260, "end": "08:00"}},
+            InputError,
+            "quiet.begin: write a time of day in quotes",
+        ),
+        (
+            {"key": "b", "quiet": {"begin": "21:00", "end": "08:00", "zone": "Europe/Berln"}},
+            InputError,
+            "Europe/Berlin",
+        ),
         ({"key": "b", "caps": 3}, InputError, "caps: .*Did you mean cap"),
         ({"key": "b", "cap": {"mots": 1, "days": 7}}, InputError, "cap.mots: .*Did you mean most"),
         ({"key": "welcom", "expected": 1}, NotFoundError, "Did you mean welcome"),

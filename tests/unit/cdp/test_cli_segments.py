@@ -104,6 +104,26 @@ def test_it_tells_people_too(told: Told) -> None:
     assert "people left it" in told("delete", "german")
 
 
+def test_titles_do_not_command_the_terminal(told: Told) -> None:
+    """And what people wrote beside the definition is shown."""
+    told(
+        *GERMAN[:3],
+        "--title",
+        "\x1b[31mRed\x07\x9b",
+        "--where",
+        "trait.country = 'DE'",
+        "--owner",
+        "Ann",
+        "--tag",
+        "a",
+        "--tag",
+        "b",
+    )
+    shown = told("show", "german")
+    assert "�[31mRed��" in shown and "\x1b" not in shown
+    assert "owner: Ann\n" in shown and "tags: a, b\n" in shown
+
+
 def test_a_preview_counts_and_tells_what_it_cost(facts: Facts, told: Told) -> None:
     found = facts("preview", "trait.country = 'DE' and trait.purchases > 5")
     assert (found["size"], [one["removed"] for one in found["drop_off"]]) == (0, [30, 10])
