@@ -45,6 +45,7 @@ def gather(settings: Settings, request: str, kind: Kind, closure: Closure, now: 
             parts = gathering.from_warehouse(connection, inventory, contents, person, _lists(settings))
     with open_store(settings.database_url) as store:
         parts += _from_store(settings, store, inventory, contents, person)
+    parts.sort(key=lambda part: contents.place(part.name.removeprefix("store.")))
     content = Content(kind, request, now, tuple(parts), doubtful=person.doubtful)
     if kind == "portability":
         return explaining.for_portability(content, inventory, contents), person

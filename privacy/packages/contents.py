@@ -61,6 +61,11 @@ class Contents:
             return Entry(MORE, title, table.about)
         return Entry(found.topic, title, found.about, found.portable)
 
+    def place(self, name: str) -> int:
+        """Where a table stands among the others: in the order of the file, what is not named comes last."""
+        names = list(self.tables)
+        return names.index(name) if name in names else len(names)
+
     def shows(self, column: str, category: str) -> bool:
         """Whether a column goes into packages."""
         return column not in self.hidden_columns and category not in self.hidden_categories

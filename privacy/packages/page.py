@@ -81,6 +81,8 @@ def _part(part: Part) -> str:
         name for name in names
         if _is_shown(name, names, technical, part) and any(_filled(row.get(name)) for row in rows)
     ]  # fmt: skip
+    # What tells when comes first; the fields of a delivered record stay as they are.
+    shown.sort(key=lambda name: name not in _FIRST or part.topic == "records")
     said = [f"<h3>{escape(part.title)}</h3>"]
     if part.about:
         said.append(f"<p>{escape(part.about)}</p>")
@@ -124,6 +126,7 @@ def _is_shown(name: str, names: list[str], technical: set[str], part: Part) -> b
     return name not in technical or name in _TOLD.get(part.topic, ())
 
 
+_FIRST = ("occurred_at", "at", "entered_at", "trait", "segment_title", "destination_title")
 # Technical columns that a person does read, by topic.
 _TOLD = {
     "records": ("loaded_at", "reason"),
@@ -152,15 +155,14 @@ def _explanations(content: Content) -> list[str]:
         )
         said.append(_listed("Where records came from", content.sources, "No system delivered records."))
         if content.kind == "access":
-            said.append(_listed("Who received data of yours", content.recipients, "Nobody outside."))
+            said.append(_listed("Who received data of yours", content.recipients, "No receiver outside is noted."))
     if content.statements:
         said.append('<h2 id="rights">How conclusions come about, and your rights</h2>')
         said += [_statement(one) for one in (*content.logic, *content.statements)]
     if content.left_out:
         said.append('<h2 id="left-out">What is not in here</h2><ul>')
-        said += [
-            f"<li>{escape(one.text)} <span class='mute'>({escape(one.title)})</span></li>" for one in content.left_out
-        ]
+        # Which tables these are stands in data.json.
+        said += [f"<li>{escape(one.text)}</li>" for one in content.left_out]
         said.append("</ul>")
     return said
 

@@ -79,4 +79,4 @@ def test_laws_differ() -> None:
     assert kept["rules"] == "pipl"
     run("extend", kept["request"], "--why", "complexity", code=1)
     run("request", "--type", "access", "--identifier", "shoe:44", code=1)
-    run("request", "--type", "access", "--identifier", MAIL, "--yes", code=1)
+    run("request", "--type", "objection", "--identifier", MAIL, "--yes", code=1)

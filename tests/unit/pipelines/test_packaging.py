@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from cdp.cli.app import app
 from cdp.clock import wall_now
 from cdp.errors import ConflictError, InputError, NotFoundError
 from cdp.store import open_store
@@ -141,3 +143,30 @@ def test_one_person_a_package(world: World) -> None:
     with pytest.raises(ConflictError, match="lead to 2 different people"):
         requests.submit(world.settings, [[f"email:{ANN}", f"email:{BOB}"]], kind=Kind.ACCESS)
     assert requests.read_all(world.settings) == []
+
+
+def test_on_the_command_line(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDP_HOME", str(world.settings.home))
+
+    def cdp(*arguments: str, code: int = 0) -> Any:
+        done = CliRunner().invoke(app, ["privacy", *arguments, "--json"])
+        assert done.exit_code == code, done.output
+        return json.loads(done.stdout) if not code else done
+
+    asked = cdp("request", "--type", "access", "--identifier", f"email:{ANN}", "--yes")
+    package = asked["package"]
+    assert (asked["status"], asked["receipt"], len(asked["doubtful"])) == ("completed", None, 1)
+    assert asked["answer"] == (
+        f"{package['rows']} rows of {package['tables']} tables, kept encrypted until {package['expires_at'][:10]}: "
+        f"`cdp privacy package {asked['request']} --out FILE.zip` writes it."
+    )
+    out = tmp_path / "ann.zip"
+    assert cdp("package", asked["request"], "--out", str(out))["rows"] == package["rows"] and zipfile.is_zipfile(out)
+    waiting = cdp("request", "--type", "portability", "--identifier", "email:nobody@marked.org")
+    assert (waiting["status"], waiting["package"]) == ("approved", None)
+    (carried,) = cdp("run")
+    assert carried["package"]["request"] == waiting["request"] and carried["package"]["nothing_held"]
+    refused = cdp("package", waiting["request"], "--out", str(tmp_path / "no.zip"), code=1)
+    assert isinstance(refused.exception, (NotFoundError, SystemExit)) and not (tmp_path / "no.zip").exists()
+    told = cdp("request", "--type", "objection", "--identifier", f"email:{ANN}", "--yes", code=1)
+    assert "access, portability, erasure" in str(told.exception)
