@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -132,13 +132,6 @@ def mask(value: Any) -> Any:
         return value
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text[:1] + "***" if text else ""
-
-
-def switched(outbox: Outbox, key: str, *, enabled: bool, by: str, at: datetime) -> Destination:
-    """Switch a destination on or off; its queue keeps growing meanwhile and nothing is lost."""
-    now = kept.read(outbox, key)
-    changed = replace(now, enabled=enabled, saved_by=by, saved_at=at)
-    return kept.save(outbox, changed, expected=now.version, backfill=False)
 
 
 def _any_document(outbox: Outbox) -> dict[str, Any] | None:

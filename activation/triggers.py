@@ -120,9 +120,13 @@ def parse(content: Any) -> Definition:
 
 
 def save(outbox: Outbox, wanted: Definition, *, by: str, at: datetime, expected: int | None) -> Trigger:
-    """Create or change a trigger; it fires for who enters from now on. Raises as `cdp.store.triggers.save`."""
+    """Create or change a trigger; it fires for who enters from now on. One that is switched off stays off.
+
+    Raises as `cdp.store.triggers.save`.
+    """
+    enabled = expected is None or kept.read(outbox, wanted.key).enabled
     row = Trigger(
-        wanted.key, wanted.segment, wanted.destination, wanted.model_dump_json(), True, 0, saved_by=by, saved_at=at
+        wanted.key, wanted.segment, wanted.destination, wanted.model_dump_json(), enabled, 0, saved_by=by, saved_at=at
     )
     return kept.save(outbox, row, expected=expected)
 
@@ -170,11 +174,8 @@ def _decide(connection: sa.Connection, trigger: Trigger, wanted: Definition, one
     if (later := _after_quiet(wanted, who, now)) is not None:
         kept.decide(connection, one, due_at=later)
         return "put off"
-    for cap, key in ((wanted.cap, trigger.key), (wanted.cap_all, None)):
-        if cap is not None:
-            since = now - timedelta(days=cap.days)
-            if kept.counted(connection, who.profile_id, since=since, key=key) >= cap.most:
-                return _close(connection, one, "capped", now)
+    if _capped(connection, trigger, wanted, who, now):
+        return _close(connection, one, "capped", now)
     # Who is held out passed every check that the others pass: both arms are alike.
     state = "held_out" if held_out(wanted, who.profile_id) else "fired"
     kept.decide(
@@ -195,6 +196,16 @@ def _decide(connection: sa.Connection, trigger: Trigger, wanted: Definition, one
         }
         connection.execute(sa.insert(deliveries), message)
     return state
+
+
+def _capped(connection: sa.Connection, trigger: Trigger, wanted: Definition, who: Person, now: datetime) -> bool:
+    """Whether the person has had enough; who entered twice meanwhile, or as two who are one now, is told once."""
+    at_once = kept.counted(connection, who.profile_id, since=now - timedelta(microseconds=1), key=trigger.key)
+    limits = [(cap, key) for cap, key in ((wanted.cap, trigger.key), (wanted.cap_all, None)) if cap is not None]
+    return at_once > 0 or any(
+        kept.counted(connection, who.profile_id, since=now - timedelta(days=cap.days), key=key) >= cap.most
+        for cap, key in limits
+    )
 
 
 def _close(connection: sa.Connection, one: Firing, state: str, now: datetime) -> str:

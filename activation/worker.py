@@ -7,6 +7,7 @@ that failed for the receiver's sake (no connection, 5xx) the pass ends: the othe
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
 import threading
 from collections.abc import Callable, Mapping
@@ -58,7 +59,7 @@ class Pass:
 class Options:
     """`guard` says what may be called, `seconds` how long a pass may take, `sleep` how to wait for a rate limit.
 
-    `stop` ends passes after the message that is under way.
+    `stop` ends passes after the message that is under way, also while they wait.
     """
 
     guard: Guard = field(default_factory=Guard)
@@ -132,6 +133,7 @@ class _Queue:
         self._config = configs.parse(destination.config)
         self._owner = secrets.token_hex(8)
         self._failures = 0
+        self._enough = False
         self._last_sent: float | None = None
         self._done = Pass(destination.key)
 
@@ -145,13 +147,13 @@ class _Queue:
             kept.refit(self._outbox, key, self._options.now())
             titles = self._titles()
             while self._goes_on(until):
-                rows = self._outbox.due(key, self._options.now(), BATCH)
+                rows = self._outbox.due(key, self._options.now(), min(BATCH, self._config.per_minute or BATCH))
                 if not rows:
                     break
                 if isinstance(self._config, configs.Webhook):
                     self._one_by_one(self._config, rows, titles, until)
                 else:
-                    self._together(self._config, rows)
+                    self._together(self._config, rows, until)
                 if not self._outbox.lease(key, self._owner, self._options.now()):
                     break
         finally:
@@ -171,7 +173,8 @@ class _Queue:
                 renewed = stopwatch()
             if (message := self._ready(one)) is None:
                 continue
-            self._pace(config.per_minute, 1)
+            if not self._paced(1, until):
+                return
             secret = self._destination.secret or ""
             body = webhook.body_of(config, message, titles)
             guard, now = self._options.guard, self._options.now()
@@ -179,13 +182,13 @@ class _Queue:
             self._settle([message], outcome)
 
     def _goes_on(self, until: float) -> bool:
-        return stopwatch() < until and self._failures < GIVE_UP_AFTER and not self._options.stop.is_set()
+        over = self._enough or self._failures >= GIVE_UP_AFTER or self._options.stop.is_set()
+        return not over and stopwatch() < until
 
-    def _together(self, config: configs.Files | configs.Table, rows: list[Delivery]) -> None:
+    def _together(self, config: configs.Files | configs.Table, rows: list[Delivery], until: float) -> None:
         messages = [message for one in rows if (message := self._ready(one)) is not None]
-        if not messages:
+        if not messages or not self._paced(len(messages), until):
             return
-        self._pace(config.per_minute, len(messages))
         if isinstance(config, configs.Files):
             outcome = files.send(config, self._destination.key, messages)
         else:
@@ -225,16 +228,26 @@ class _Queue:
         wait = outcome.wait if outcome.wait is not None else back_off(one.message_id, one.attempts)
         return now + timedelta(seconds=wait)
 
-    def _pace(self, per_minute: int | None, messages: int) -> None:
-        """Wait so that no more than `per_minute` messages go out in a minute."""
-        if per_minute is None:
-            return
-        now = stopwatch()
-        if self._last_sent is not None:
-            wait = self._last_sent + 60.0 * messages / per_minute - now
-            if wait > 0:
-                (self._options.sleep or threading.Event().wait)(wait)
+    def _paced(self, messages: int, until: float) -> bool:
+        """Wait so that no more than `per_minute` messages go out in a minute; False when the pass ends before."""
+        if self._config.per_minute is None:
+            return True
+        if self._last_sent is None:
+            self._last_sent = self._sent_before()
+        wait = self._last_sent + 60.0 * messages / self._config.per_minute - stopwatch()
+        self._enough = wait > 0 and stopwatch() + wait > until
+        if self._enough:
+            return False
+        if wait > 0:
+            (self._options.sleep or self._options.stop.wait)(wait)
         self._last_sent = stopwatch()
+        return not self._options.stop.is_set()
+
+    def _sent_before(self) -> float:
+        """When a former pass sent the last message, on the stopwatch."""
+        last = self._outbox.last_delivered(self._destination.key)
+        since = (self._options.now() - last).total_seconds() if last is not None else math.inf
+        return stopwatch() - max(since, 0.0)
 
     def _titles(self) -> dict[str, str]:
         with self._outbox.reading() as connection:

@@ -77,7 +77,7 @@ def _tell_passes(done: list[Pass], as_json: bool) -> None:
         say("No destination is switched on; `cdp destination create` makes one.")
         return
     table(
-        ("destination", "delivered", "withheld", "superseded", "later", "dead", ""),
+        ("destination", "delivered", "withheld", "superseded", "later", "dead", "why"),
         [
             (one.destination, one.delivered, one.withheld, one.superseded, one.retried, one.dead, _why(one))
             for one in done

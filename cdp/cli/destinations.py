@@ -283,11 +283,11 @@ def _save(wanted: Wanted, *, expected: int | None, as_json: bool, backfill: bool
 
 
 def _switch(key: str, as_json: bool, *, enabled: bool) -> None:
-    from activation import manage
     from cdp.clock import wall_now
+    from cdp.store import destinations
 
     with opened() as (_, outbox):
-        manage.switched(outbox, key, enabled=enabled, by="command line", at=wall_now())
+        destinations.switch(outbox, key, enabled=enabled, by="command line", at=wall_now())
     _done({"key": key, "enabled": enabled}, f"Destination {key} is {'on' if enabled else 'off'}.", as_json)
 
 

@@ -28,7 +28,7 @@ Source = typer.Argument(None, help="YAML or JSON file, or a file with the text f
 Title = typer.Option(None, "--title", help="What people call it.")
 Where = typer.Option(None, "--where", help="The definition in the text form.")
 Description = typer.Option(None, "--description", help="What it is good for.")
-Purpose = typer.Option(None, "--purpose", help="marketing, personalisation, analytics or service.")
+Purpose = typer.Option(None, "--purpose", help="marketing, personalisation, analytics, service or sharing.")
 Owner = typer.Option(None, "--owner", help="Who answers for it.")
 Author = typer.Option(None, "--author", help="Who wrote it.")
 Tags = typer.Option(None, "--tag", help="A tag; repeat for several.")
@@ -287,6 +287,9 @@ def _tell(found: Preview) -> None:
     if shared:
         say()
         table(("also in", "its size", "both"), shared)
+    if found.sample:
+        say()
+        table(tuple(found.sample[0]), [tuple(one.values()) for one in found.sample])
     for reason in found.blocking:
         say(f"Not for single profiles: {reason}")
     note(f"{found.rows_scanned:,} rows scanned in {found.seconds:.2f} s")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +84,7 @@ def create(file: Path = File, as_json: bool = Json) -> None:
 
 @app.command("update")
 def update(file: Path = File, if_version: int | None = IfVersion, as_json: bool = Json) -> None:
-    """Replace a trigger's definition; firings that wait are decided by the new one."""
+    """Replace a trigger's definition; firings that wait are decided by the new one, and off stays off."""
     _save(file, as_json, change=True, expected=if_version)
 
 
@@ -182,9 +181,7 @@ def _switch(key: str, as_json: bool, *, enabled: bool) -> None:
     from cdp.store import triggers
 
     with _outbox() as (_, outbox):
-        now = triggers.read(outbox, key)
-        changed = replace(now, enabled=enabled, saved_by="command line", saved_at=wall_now())
-        triggers.save(outbox, changed, expected=now.version)
+        triggers.switch(outbox, key, enabled=enabled, by="command line", at=wall_now())
     if as_json:
         emit_json({"key": key, "enabled": enabled})
     else:

@@ -20,6 +20,7 @@ from cdp.store import past
 from cdp.store.delivery_tables import deliveries, destination_members, destination_segments, destinations
 from cdp.store.outbox import Delivery, Outbox, delivery
 from cdp.store.schema import Moment, segments
+from cdp.store.trigger_tables import triggers
 from cdp.store.unknown import no_destination, no_segment
 
 
@@ -120,14 +121,31 @@ def save(outbox: Outbox, wanted: Destination, *, expected: int | None, backfill:
     return read(outbox, wanted.key)
 
 
-def delete(outbox: Outbox, key: str, *, expected: int | None) -> None:
-    """Delete a destination with its queue and log. What it holds is not taken back. Raises as `save`."""
+def switch(outbox: Outbox, key: str, *, enabled: bool, by: str, at: datetime) -> Destination:
+    """Switch a destination on or off, also when a segment of it is gone; its queue keeps growing. NotFoundError."""
+    changed = {"enabled": enabled, "saved_by": by, "saved_at": at, "version": destinations.c.version + 1}
     with outbox.writing() as connection:
+        if not connection.execute(sa.update(destinations).where(destinations.c.key == key).values(**changed)).rowcount:
+            raise no_destination(connection, key)
+    return read(outbox, key)
+
+
+def delete(outbox: Outbox, key: str, *, expected: int | None) -> None:
+    """Delete a destination with its queue and log. What it holds is not taken back.
+
+    ConflictError while triggers tell it; raises as `save` besides.
+    """
+    with outbox.writing() as connection:
+        outbox.backend.lock(connection, "publish")
         version = connection.scalar(sa.select(destinations.c.version).where(destinations.c.key == key))
         if version is None:
             raise no_destination(connection, key)
         if expected is not None:
             _require(version, expected)
+        telling = sa.select(triggers.c.key).where(triggers.c.destination_key == key).order_by(triggers.c.key)
+        users: list[str] = list(connection.scalars(telling))
+        if users:
+            raise ConflictError(f"Destination {key} is told by {', '.join(users[:10])}; change or delete those first.")
         for table in (deliveries, destination_members, destination_segments):
             connection.execute(sa.delete(table).where(table.c.destination_key == key))
         connection.execute(sa.delete(destinations).where(destinations.c.key == key))

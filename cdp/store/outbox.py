@@ -154,6 +154,13 @@ class Outbox:
         with self.reading() as connection:
             return [delivery(row) for row in connection.execute(statement)]
 
+    def last_delivered(self, key: str) -> datetime | None:
+        """When the newest message of a queue that arrived did so; None before the first."""
+        c = deliveries.c
+        statement = sa.select(c.finished_at).where(c.destination_key == key, c.state == "delivered")
+        with self.reading() as connection:
+            return moment(connection.scalar(statement.order_by(c.id.desc()).limit(1)))
+
     def standing(self, one: Delivery) -> Standing:
         """What is true now of the person of a message."""
         members, later = memberships.c, deliveries.alias()

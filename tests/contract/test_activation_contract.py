@@ -8,6 +8,7 @@ import hmac
 import json
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -275,10 +276,10 @@ def test_segments_no_longer_followed_are_taken_back(shop: Shop, receiver: Receiv
 def test_switched_off_keeps_everything_for_later(shop: Shop, receiver: Receiver) -> None:
     shop.members()
     shop.destination(url=receiver.url)
-    manage.switched(shop.outbox, "crm", enabled=False, by="tester", at=NOW)
+    destinations.switch(shop.outbox, "crm", enabled=False, by="tester", at=NOW)
     shop.members(1)
     assert shop.work() == {}
-    manage.switched(shop.outbox, "crm", enabled=True, by="tester", at=NOW)
+    destinations.switch(shop.outbox, "crm", enabled=True, by="tester", at=NOW)
     assert shop.work()["crm"].delivered == 1
 
 
@@ -298,6 +299,22 @@ def test_the_rate_limit_holds(shop: Shop, receiver: Receiver) -> None:
     shop.members(1, 2, 3)
     shop.work(sleep=waits.append)
     assert len(waits) == 2 and all(0.05 < wait <= 0.1 for wait in waits), waits
+
+
+@pytest.mark.parametrize("kind", ["webhook", "files"])
+def test_a_pass_ends_where_it_would_wait_longer_than_it_may(
+    shop: Shop, receiver: Receiver, tmp_path: Path, kind: str
+) -> None:
+    """And the next one knows what this one has sent."""
+    place = {"url": receiver.url} if kind == "webhook" else {"folder": str(tmp_path)}
+    waits: list[float] = []
+    shop.members(1, 2, 3)
+    shop.destination(config={"kind": kind, "per_minute": 1, **place})
+
+    def delivered(later: float) -> int:
+        return shop.work(later=later, seconds=20.0, sleep=waits.append)["crm"].delivered
+
+    assert [delivered(later) for later in (0, 5, 60, 5, 60, 60)] == [1, 0, 1, 0, 1, 0] and waits == []
 
 
 def test_a_rehearsal_sends_and_changes_nothing(shop: Shop, receiver: Receiver) -> None:

@@ -17,10 +17,12 @@ from hypothesis import strategies as st
 
 from activation import triggers
 from cdp.errors import ConflictError, InputError, NotFoundError, VersionMismatch
+from cdp.store import destinations
 from cdp.store import triggers as kept
 from cdp.store.base import Redirect
 from cdp.store.erasing import SqlEraser
 from cdp.store.migrate import MIGRATIONS
+from cdp.store.schema import segments
 from cdp.store.trigger_tables import trigger_firings
 from pipelines import firings
 from pipelines.ingest import tables
@@ -191,6 +193,16 @@ def test_a_merge_while_it_waits_fires_for_the_living(shop: Shop) -> None:
     assert states(shop) == [(2, "fired")]
 
 
+def test_who_entered_twice_meanwhile_is_told_once(shop: Shop) -> None:
+    trigger(shop, delay="1h")
+    shop.members(1, 2, 3)
+    shop.members(1, 2)
+    shop.members(1, 2, 3)
+    shop.members(2, 3, living=range(2, 10), redirects=[Redirect(profile_id(1), "merged", profile_id(2))])
+    assert fire(shop, at_run(shop) + HOUR) == {"fired": 2, "capped": 2}
+    assert sorted(states(shop)) == [(2, "capped"), (2, "fired"), (3, "capped"), (3, "fired")]
+
+
 def test_an_erasure_takes_firings_along(shop: Shop) -> None:
     trigger(shop)
     shop.members(1, 2)
@@ -267,6 +279,25 @@ def test_mistakes_are_told(shop: Shop) -> None:
     kept.delete(shop.outbox, "welcome")
     with pytest.raises(NotFoundError, match="no trigger 'welcome'"):
         kept.read(shop.outbox, "welcome")
+
+
+def test_switched_off_it_stays_off_and_its_destination_stays(shop: Shop) -> None:
+    shop.destination(url="http://127.0.0.1:9/")
+    trigger(shop, destination="crm")
+    with pytest.raises(ConflictError, match=r"told by welcome; change or delete"):
+        destinations.delete(shop.outbox, "crm", expected=None)
+    for kind in (kept, destinations):
+        kind.switch(shop.outbox, "welcome" if kind is kept else "crm", enabled=False, by="tester", at=NOW)
+    trigger(shop, expected=2, destination="crm", delay="2h")
+    assert not kept.read(shop.outbox, "welcome").enabled, "a change switches nothing on"
+    shop.members(1)
+    assert triggers.run(shop.outbox, at_run(shop) + 2 * HOUR) == [] and states(shop) == []
+    with shop.outbox.writing() as connection:
+        connection.execute(sa.delete(segments))
+    assert kept.switch(shop.outbox, "welcome", enabled=True, by="tester", at=NOW).enabled
+    assert destinations.switch(shop.outbox, "crm", enabled=True, by="tester", at=NOW).enabled
+    kept.delete(shop.outbox, "welcome")
+    destinations.delete(shop.outbox, "crm", expected=3)
 
 
 def test_a_run_that_is_killed_neither_doubles_nor_loses(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
