@@ -26,6 +26,7 @@ from cdp.clock import stopwatch, wall_now
 from cdp.errors import CdpError
 from cdp.outbound import Guard
 from cdp.store import destinations as kept
+from cdp.store.base import UnavailableError
 from cdp.store.destinations import Destination
 from cdp.store.outbox import Delivery, Outbox
 from cdp.store.schema import segments
@@ -92,7 +93,7 @@ def follow(
     """Pass after pass over every queue until `options.stop`, `every` seconds after the former one of that queue ended.
 
     Queues do not wait for each other, so one with a receiver that answers nobody slows no other. Destinations that are
-    made, changed or switched off meanwhile count from the next pass on.
+    made, changed or switched off meanwhile count from the next pass on. A store that does not answer is asked again.
     """
     rest: dict[str, float] = {}
     working: dict[str, Future[Pass]] = {}
@@ -102,7 +103,13 @@ def follow(
             for key in [key for key, future in working.items() if future.done()]:
                 tell(working.pop(key).result())
                 rest[key] = stopwatch() + every
-            for one in [kept.read(outbox, only)] if only else kept.read_all(outbox):
+            try:
+                found = [kept.read(outbox, only)] if only else kept.read_all(outbox)
+            except UnavailableError as error:
+                tell(Pass(only or "all", problem=error.message))
+                options.stop.wait(every)
+                continue
+            for one in found:
                 if one.enabled and one.key not in working and rest.get(one.key, 0.0) <= stopwatch():
                     working[one.key] = pool.submit(_guarded, url, one, options)
             options.stop.wait(min(every, 0.5))

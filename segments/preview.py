@@ -16,6 +16,7 @@ import duckdb
 from sqlglot import exp
 
 from cdp.clock import stopwatch
+from cdp.wording import nearest
 from segments import catalogue as catalogues
 from segments import check, compiler, masking, sql
 from segments.catalogue import Catalogue
@@ -95,7 +96,9 @@ def preview(
     names = catalogue or catalogues.read(connection)
     plan = Plan(names, as_of, known, gate or Gate())
     unknown = [
-        Problem("overlap", f"there is no segment {key}.", tuple(sorted(known))) for key in overlap if key not in known
+        Problem("overlap", f"there is no segment {key[:64]}.{nearest(key, known)}", tuple(sorted(known)))
+        for key in overlap
+        if key not in known
     ]
     if unknown:
         raise DefinitionError(unknown, subject="The preview")

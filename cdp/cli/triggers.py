@@ -161,7 +161,7 @@ def _save(file: Path, as_json: bool, *, change: bool, expected: int | None = Non
     from cdp.store import triggers as kept
 
     try:
-        content = yaml.safe_load(file.read_text())
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         raise InputError(f"{file} is no YAML file that can be read.") from None
     wanted = triggers.parse(content)

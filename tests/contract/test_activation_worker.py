@@ -21,6 +21,8 @@ from cdp.clock import stopwatch, wall_now
 from cdp.outbound import Guard
 from cdp.settings import load_settings
 from cdp.store import destinations
+from cdp.store.base import UnavailableError
+from cdp.store.outbox import Outbox
 from pipelines.activating import deliver_waiting
 from tests.contract.activation_shop import LOCAL, Shop, heard, receiver, shop
 from tests.support.receiver import Receiver, receiving
@@ -63,6 +65,29 @@ def test_going_on_a_dead_destination_slows_no_other(shop: Shop, receiver: Receiv
     assert not worker.is_alive()
     assert heard(receiver) == [("entered", 1), ("entered", 2), ("exited", 1)]
     assert sum(one.delivered for one in told if one.destination == "crm") == 3
+
+
+def test_going_on_a_store_that_does_not_answer_is_asked_again(
+    shop: Shop, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.members(1)
+    shop.destination(url=receiver.url)
+    real, failures, told = destinations.read_all, [UnavailableError("away"), UnavailableError("away")], []
+
+    def read_all(outbox: Outbox) -> list[destinations.Destination]:
+        if failures:
+            raise failures.pop()
+        return real(outbox)
+
+    def tell(one: Pass) -> None:
+        told.append((one.destination, one.problem, one.delivered))
+        if one.delivered:
+            options.stop.set()
+
+    monkeypatch.setattr(destinations, "read_all", read_all)
+    options = Options(guard=LOCAL)
+    follow(shop.url, options, tell, every=0.01)
+    assert told == [("all", "away", 0), ("all", "away", 0), ("crm", None, 1)]
 
 
 def test_what_nobody_thought_of_stops_one_queue_only(
