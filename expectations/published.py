@@ -164,6 +164,11 @@ MEASURES: dict[str, str] = {
         left_out="(select count(*) from identity.golden_origins) - count(*)",
         without_source="count(*) filter (source is null or source_record_id is null)",
     ),
+    "marts.corrections": _keyed(
+        "marts.corrections",
+        "source, source_record_id, field",
+        left_out="(select count(*) from ops.corrections) - count(*)",
+    ),
     "marts.consent_statements": _keyed(
         "marts.consent_statements",
         "source, source_record_id",

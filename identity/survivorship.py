@@ -1,9 +1,9 @@
 """The golden record: of all that a profile's records state, the value each trait shows, and where it came from.
 
-Candidates are usable values only: mails and phones in normal form, no placeholders, no hubs, no names of nobody. The
-rules come from YAML (`survivorship_rules`). `identity.golden_origins` holds the origin of every surviving value and the
-rule that decided; `identity.golden` is that table turned round, so the two never disagree. All work belongs to the
-caller's transaction.
+Candidates are usable values only: mails and phones in normal form, no placeholders, no hubs, no names of nobody. A
+value that was put right goes before all others; else the rules come from YAML (`survivorship_rules`).
+`identity.golden_origins` holds the origin of every surviving value and the rule that decided; `identity.golden` is that
+table turned round, so the two never disagree. All work belongs to the caller's transaction.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ create table if not exists identity.golden_origins (
 """
 # Raised when a golden record would come out otherwise than before, so that all are made anew.
 GOLDEN_VERSION = 1
+
+# The rule that goes before those of the file: a value that was put right.
+CORRECTION = "correction"
 
 # Trait → the text that makes two spellings of it the same value.
 _KEYS = {
@@ -155,8 +158,11 @@ def _learn_nobody(connection: duckdb.DuckDBPyConnection, chosen: str) -> None:
 
 
 def _stated(chosen: str) -> str:
-    """`wf_stated`: per record its profile, time, and per trait the value `v_` and the comparable text `k_`."""
-    columns = ",\n".join(f"{_VALUES[trait]} as v_{trait}, {_KEYS[trait]} as k_{trait}" for trait in TRAITS)
+    """`wf_stated`: per record its profile and time, and per trait `v_` value, `k_` comparable, `c_` put right."""
+    columns = ",\n".join(
+        f"{_VALUES[trait]} as v_{trait}, {_KEYS[trait]} as k_{trait}, {_was_corrected(trait)} as c_{trait}"
+        for trait in TRAITS
+    )
     return f"""
     create or replace temp table wf_stated as
     select
@@ -174,6 +180,10 @@ def _stated(chosen: str) -> str:
     """
 
 
+def _was_corrected(trait: str) -> str:
+    return f"coalesce(list_contains(string_split(r.corrected, ' '), '{trait}'), false)"
+
+
 def _ranked(unit: Unit, rules: Rules) -> str:
     """`wf_ranked`: the records that state any trait of the unit, with `key` and `rank`, the best rank smallest."""
     key = " || '|' || ".join(f"coalesce(k_{trait}, '')" for trait in unit.traits)
@@ -188,7 +198,9 @@ def _ranked(unit: Unit, rules: Rules) -> str:
         "most_complete": f"({complete}) * -1",
         "source_priority": f"case source {order} else 1000 end" if order else "0",
     }
-    fields = ", ".join(f"{rule} := ({by_rule[rule]})::BIGINT" for rule in unit.rules)
+    corrected = " or ".join(f"c_{trait}" for trait in unit.traits)
+    first = f"{CORRECTION} := ({corrected})::BIGINT * -1"
+    fields = ", ".join([first, *(f"{rule} := ({by_rule[rule]})::BIGINT" for rule in unit.rules)])
     return f"""
     create or replace temp table wf_ranked as
     with stated as (select *, {key} as key from wf_stated where {stated}),
@@ -204,14 +216,15 @@ def _ranked(unit: Unit, rules: Rules) -> str:
 def _survivors(trait: str, unit: Unit) -> str:
     """The surviving value of one trait per profile, with its origin and the rule by which it beat the next value."""
     candidates = f"where v_{trait} is not null" if unit.fill else ""
-    decided = " ".join(f"when best.rank.{rule} <> second.rank.{rule} then '{rule}'" for rule in unit.rules)
+    rules = (CORRECTION, *unit.rules)
+    decided = " ".join(f"when best.rank.{rule} <> second.rank.{rule} then '{rule}'" for rule in rules)
     return f"""
     insert into identity.golden_origins
     with candidates as (select * from wf_ranked {candidates}),
     picked as (
         select profile_id, arg_min(struct_pack(
             value := v_{trait}, key := key, source := source, source_record_id := source_record_id,
-            observed_at := observed_at, rank := rank), rank) as best
+            observed_at := observed_at, corrected := c_{trait}, rank := rank), rank) as best
         from candidates group by profile_id
     ),
     others as (
@@ -219,7 +232,10 @@ def _survivors(trait: str, unit: Unit) -> str:
         from candidates as c join picked as b using (profile_id) where c.key <> b.best.key group by profile_id
     )
     select picked.profile_id, '{trait}', best.value, best.source, best.source_record_id, best.observed_at,
-        case when second.rank is null then 'only_value' {decided} else 'record_key' end
+        case
+            when best.corrected then '{CORRECTION}' when second.rank is null then 'only_value' {decided}
+            else 'record_key'
+        end
     from picked left join others as second using (profile_id)
     where best.value is not null
     """

@@ -14,6 +14,7 @@ import dagster as dg
 from cdp.settings import Settings, apply_tool_environment
 from pipelines import jobs, manifest
 from pipelines.assets import derived
+from pipelines.assets.corrections import build_correction_assets
 from pipelines.assets.firings import build_firing_assets
 from pipelines.assets.identity import build_identity_assets
 from pipelines.assets.models import build_model_assets
@@ -46,7 +47,7 @@ def build_definitions(
         *derived.build_derived_assets(marts),
         *build_publication_assets([*marts, *derived.KEYS]),
     ]
-    assets = [*build_raw_assets(), before, *from_identity, *extra_assets]
+    assets = [*build_raw_assets(), *build_correction_assets(), before, *from_identity, *extra_assets]
     resources: dict[str, Any] = {
         "run": run_resource(settings, progress, account),
         "dbt": dbt_resource(settings),

@@ -1,9 +1,9 @@
 """Whether anything could come out differently than last time.
 
-The fingerprint covers what a run depends on, in three parts: what it works with (the loaded batches, our code, rules
-and models), the data's now, and what people decided or agreed to. Equal fingerprints mean that a new run
-would publish what is already served, so none is started; when only the last two parts differ, nothing before identity
-can come out differently.
+The fingerprint covers what a run depends on, in three parts: what it works with (the loaded batches, what was put
+right in them, our code, rules and models), the data's now, and what people decided or agreed to. Equal fingerprints
+mean that a new run would publish what is already served, so none is started; when only the last two parts differ,
+nothing before identity can come out differently.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from pathlib import Path
 
 import duckdb
 
+from cdp.domain.corrections import InForce
 from cdp.domain.decisions import Rulings
 from cdp.settings import PROJECT_ROOT, Settings
+from pipelines import corrections as received
 from pipelines.derive import INTERVENTIONS, PERSONAS
 
 _PACKAGES = ("cdp", "pipelines", "identity", "segments", "privacy", "expectations", "journeys", "dbt_project")
@@ -30,20 +32,22 @@ def fingerprint(
     as_of: datetime,
     rulings: Rulings | None = None,
     *,
+    corrections: Iterable[InForce] | None = None,
     consents: int = 0,
 ) -> str:
-    """Three hex SHA-256: of batches, the stage set, the home's own rules and project files; of now; of what people say.
+    """Three hex SHA-256: of batches, corrections, the home's rules and project files; of now; of what people say.
 
-    That is `rulings` and the consent ledger up to the entry `consents`. Without `rulings` those count that the last run
-    carried out. With `CDP_AS_OF` set, now counts to the microsecond; else to the day, so that a run without news is
-    repeated once a day and people lapse on time.
+    What people say is `rulings` and the consent ledger up to the entry `consents`. Without `rulings` or `corrections`
+    those count that the last run carried out. With `CDP_AS_OF` set, now counts to the microsecond; else to the day, so
+    that a run without news is repeated once a day and people lapse on time.
     """
     batches = connection.execute(
         "select batch_seq, source, entity, file, sha256 from ops.batches order by batch_seq"
     ).fetchall()
     now = as_of.isoformat() if settings.as_of else as_of.date().isoformat()
     decided = _of_rulings(rulings) if rulings is not None else _carried_out(connection)
-    inputs = [*map(repr, batches), settings.stage_set, *_own_rules(settings), project_digest()]
+    corrected = received.carried_out(connection) if corrections is None else received.named(corrections)
+    inputs = [*map(repr, [*batches, *corrected]), settings.stage_set, *_own_rules(settings), project_digest()]
     return _SEPARATOR.join((_digest(inputs), _digest([now]), _digest([decided, str(consents)])))
 
 

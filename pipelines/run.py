@@ -137,12 +137,15 @@ def _news(settings: Settings, delivered: Path | None, partial: bool, progress: P
     with open_store(settings.database_url) as store:
         current = store.current_publication()
         rulings, consents = store.decisions.rulings(), store.consents.mark()[0]
+        corrections = store.corrections.in_force()
     with engine.writer() as connection:
         if delivered is None and not connection.execute("select 1 from ops.batches limit 1").fetchall():
             raise InputError("Nothing was delivered yet: use `cdp run --from DIR`.")
         if current is None or not (settings.serving / current.snapshot_file).exists():
             return News.EVERYTHING
-        mark = fingerprint(settings, connection, settings.clock.now(), rulings, consents=consents)
+        mark = fingerprint(
+            settings, connection, settings.clock.now(), rulings, corrections=corrections, consents=consents
+        )
     if mark == current.fingerprint:
         return News.NOTHING
     return News.DECISIONS if same_inputs(mark, current.fingerprint) else News.EVERYTHING

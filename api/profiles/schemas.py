@@ -60,7 +60,10 @@ class Origin(BaseModel):
     source: str
     source_record_id: str
     observed_at: datetime | None = Field(description="When the record was last changed, else made, if its source says.")
-    rule: str = Field(description="The rule of survivorship that chose it; `only_value` when nothing else was stated.")
+    rule: str = Field(
+        description="The rule of survivorship that chose it; `correction` for what was put right, `only_value` when"
+        " nothing else was stated."
+    )
 
 
 class Profile(BaseModel):

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from cdp.cli import privacy_holds, privacy_packages, privacy_requests
+from cdp.cli import privacy_corrections, privacy_holds, privacy_packages, privacy_requests
 from cdp.cli.data import Json
 from cdp.cli.output import emit_json, note, say, table
 from cdp.cli.privacy_requests import operator
@@ -19,6 +19,7 @@ from privacy.requests.words import CARRIED_OUT, Kind
 
 app = typer.Typer(help="Personal data: where it is, and what becomes of it.", no_args_is_help=True)
 privacy_requests.register(app)
+privacy_corrections.register(app)
 privacy_packages.register(app)
 app.add_typer(privacy_holds.app, name="hold")
 
@@ -123,7 +124,8 @@ def request(  # noqa: PLR0917  # options of a command are named by its caller
     if answer:
         say(answer)
     elif request_type not in CARRIED_OUT:
-        say("A person answers it; note it with `cdp privacy complete`.")
+        rectified = "`cdp privacy rectify` puts values right; " if request_type is Kind.RECTIFICATION else ""
+        say(f"A person answers it: {rectified}note it with `cdp privacy complete`.")
     elif made.status == "approved":
         say("Carry it out with `cdp privacy run`.")
     else:

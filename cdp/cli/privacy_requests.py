@@ -107,8 +107,12 @@ def confirm(name: str = Name, as_json: bool = Json) -> None:
 
 def complete(name: str = Name, as_json: bool = Json) -> None:
     """Note that a person answered a request that Wayfinder does not carry out itself."""
+    from pipelines.erasing.requests import read
+    from pipelines.rectifying import require_carried_out
     from privacy.requests import request as acts
 
+    settings = load_settings()
+    require_carried_out(settings, read(settings, name))
     _change(name, "completed", acts.answer, as_json)
 
 

@@ -16,6 +16,7 @@ from cdp.errors import ResourceError
 
 if TYPE_CHECKING:
     from cdp.store.consents import ConsentLedger
+    from cdp.store.corrections import CorrectionLog
     from cdp.store.decisions import DecisionLog
     from cdp.store.segmentation import Segmentation
 
@@ -207,6 +208,11 @@ class Store(Protocol):
     @property
     def consents(self) -> ConsentLedger:
         """What people agreed and objected to."""
+        ...
+
+    @property
+    def corrections(self) -> CorrectionLog:
+        """What was put right about people."""
         ...
 
     @property

@@ -22,6 +22,7 @@ from cdp.clock import wall_now
 from cdp.store import address, forgetting
 from cdp.store.base import Publication
 from cdp.store.consent_tables import consent_records
+from cdp.store.correction_tables import correction_places, correction_withdrawals
 from cdp.store.delivery_tables import deliveries, destination_members
 from cdp.store.faults import told
 from cdp.store.personal_data import TABLES
@@ -33,6 +34,8 @@ from cdp.store.sqlite import SqliteBackend
 _BATCH = 500
 # What people decided about the erased goes through `DecisionLog.forget`.
 _DECISIONS = ("identity_decision_links", "identity_withdrawals", "identity_decisions", "identity_hub_edits")
+# Rows that go with the row that they belong to, or by the record that they name.
+_NAMED = (consent_records.name, correction_places.name, correction_withdrawals.name)
 # The feed keeps the exits of the erased.
 _FEED = membership_changes.name
 # The outbox keeps the exits that receivers have still to be told, and who they hold until then.
@@ -161,7 +164,7 @@ def _truncate(engine: sa.Engine) -> str | None:
 def _vacuum(engine: sa.Engine) -> str | None:
     """Rewrite and analyse; the write-ahead log is moved on where the role may."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for table in (*OWN, _FEED, _OUTBOX, destination_members.name, profiles.name, consent_records.name, *_DECISIONS):
+        for table in (*OWN, _FEED, _OUTBOX, destination_members.name, profiles.name, *_NAMED, *_DECISIONS):
             connection.exec_driver_sql(f"vacuum full {table}")
             connection.exec_driver_sql(f"analyze {table}")
         try:

@@ -34,6 +34,7 @@ from cdp.store.base import (
     StoredProfile,
 )
 from cdp.store.memory_consents import InMemoryConsents
+from cdp.store.memory_corrections import InMemoryCorrections
 from cdp.store.memory_decisions import InMemoryDecisions
 from cdp.store.memory_state import Published, State
 from cdp.store.publishing import content_hash, document_text
@@ -52,6 +53,7 @@ class InMemoryStore:
         self._state = State()
         self.segmentation = InMemorySegmentation(self._state)
         self.consents = InMemoryConsents(self._state, self.segmentation)
+        self.corrections = InMemoryCorrections(self._state)
         self._keys: dict[str, ApiKey] = {}
         self._audit: list[AuditRow] = []
         self._secrets: dict[str, bytes] = {}

@@ -27,6 +27,7 @@ class InMemoryEraser:
             "membership_holds": sum(held in ids for held, _ in now.book.holds),
             "membership_changes": sum(c.profile_id in ids and c.reason != "erased" for c in now.book.changes),
             "consent_statements": sum(one.profile_id in ids for one in self._store.consents.entries()),
+            "corrections": sum(one.profile_id in ids for one in self._store.corrections.listed()),
             "deliveries": 0,  # this store has no destinations
             "profiles": sum(
                 row.profile_id in ids and (row.status != "retired" or row.content_hash != "")
@@ -41,6 +42,7 @@ class InMemoryEraser:
         now.identifiers = {key: number for key, number in now.identifiers.items() if key[2] not in ids}
         last = publication or self._store.current_publication()
         self._store.consents.erase(ids)
+        self._store.corrections.erase(ids)
         self._store.segmentation.forget(ids, at=last.as_of if last else wall_now())
         for one in ids & now.profiles.keys():
             row = now.profiles[one]

@@ -61,6 +61,17 @@ TABLES: dict[str, Declared] = {
         none="seq",
     ),
     "consent_records": _table("record", "source", "source_record_id", key="source source_record_id", none="seq"),
+    "corrections": _table(
+        "profile", "profile_id",
+        about="What was put right about a person; it goes with them.",
+        key="profile_id", staff="recorded_by recorded_at", none="seq correction_id lasts request",
+    ),
+    "correction_places": _table(
+        "record", "source", "source_record_id",
+        about="Which field of which record was put right, with the right value.",
+        key="source source_record_id", document="value replaced", none="correction_id field",
+    ),
+    "correction_withdrawals": _table(staff="recorded_by recorded_at", none="correction_id"),
     "membership_clock": _table(none="id at"),
     "destinations": _table(
         about="Receivers; the secret signs messages or opens the receiver's database.",

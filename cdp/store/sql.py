@@ -33,6 +33,7 @@ from cdp.store.base import (
     StoredProfile,
 )
 from cdp.store.consents import SqlConsents
+from cdp.store.corrections import SqlCorrections
 from cdp.store.decisions import SqlDecisions
 from cdp.store.faults import constraint_told, told
 from cdp.store.postgres import PostgresBackend
@@ -52,6 +53,7 @@ class SqlStore:
         self._engine = backend.engine()
         self.decisions = SqlDecisions(self._engine, backend, self._writing, self._rows)
         self.consents = SqlConsents(backend, self._writing, self._rows, self._settled)
+        self.corrections = SqlCorrections(backend, self._writing, self._rows, self._settled)
         self.segmentation = SqlSegmentation(backend, self._writing, self._rows, self._settled)
 
     @classmethod

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from cdp.store import (  # noqa: F401  (their tables join the schema)
     consent_tables,
+    correction_tables,
     decision_tables,
     delivery_tables,
     segmentation_tables,

@@ -179,13 +179,14 @@ class Execution:
                 connection.execute("insert into new.ops.erasures values (?, ?, ?)", [seq, request, now])
 
     def _decisions(self) -> dict[str, int]:
-        """What names the erased's records or values: people's decisions, and consents of others."""
+        """What names the erased's records or values: people's decisions and corrections, and consents of others."""
         records = [record for one in self.closures for record in one.records]
         values = [value for one in self.closures for value in (*one.mailboxes, *one.phones)]
         with open_store(self.settings.database_url) as store:
             return {
                 "identity_decision_links": store.decisions.forget(records, values),
                 "consent_records": store.consents.forget(records),
+                "correction_places": store.corrections.forget(records),
             }
 
     def _publication(self) -> dict[str, Any]:

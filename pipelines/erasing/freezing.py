@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from cdp.engine.duckdb import open_engine
 from cdp.errors import ConflictError, InputError
 from cdp.settings import Settings
+from cdp.store import open_store
 from identity.config import PIPELINE
 from identity.normalise.email import normalise_email
 from identity.normalise.lookup import lookup_value
+from pipelines.erasing import corrected
 from privacy.closure import Closure, Named, find
 from privacy.naming import PROFILE
 from privacy.register import Register
@@ -71,8 +73,13 @@ def closures_of(settings: Settings, named: Sequence[Sequence[Named]], frozen: Se
     """Whom the identifiers mean, as the warehouse knows now; see `privacy.closure.find` for `frozen`."""
     if not settings.warehouse.exists():
         return [Closure(tuple(one), mailboxes=[n.mailbox for n in one if n.mailbox]) for one in named]
+    with open_store(settings.database_url) as store:
+        in_force = store.corrections.in_force()
     with open_engine(settings).reader() as connection:
-        return find(connection, named, join_weight=PIPELINE.join_weight, frozen=frozen)
+        named = corrected.with_records(named, in_force)
+        found = find(connection, named, join_weight=PIPELINE.join_weight, frozen=frozen)
+        corrected.add_values(connection, found, in_force)
+    return found
 
 
 def obstacle(settings: Settings, closures: Sequence[Closure], *, allow_many: bool) -> Obstacle | None:

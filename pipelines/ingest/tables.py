@@ -60,6 +60,17 @@ create table if not exists ops.erasures (
     erased_at timestamp not null
 )""",
     """
+create table if not exists ops.corrections (
+    correction_id varchar not null,
+    source varchar not null,
+    source_record_id varchar not null,
+    field varchar not null,
+    value varchar,
+    replaced varchar,
+    lasts varchar not null check (lasts in ('for_good', 'until_changed')),
+    unique (source, source_record_id, field)
+)""",
+    """
 create table if not exists ops.contract_results (
     batch_seq bigint not null,
     source varchar not null,

@@ -30,15 +30,8 @@ def day(number: float) -> datetime:
 def random_journeys(seed: int) -> dict[int, list[tuple[datetime, str]]]:
     """People with bursts and silences of events that any stage, lane and source has."""
     names = [
-        "home",
-        "Product Viewed",
-        "Product Added",
-        "Order Completed",
-        "Support Chat Started",
-        "sent",
-        "click",
-        "sale",
-    ]
+        "home", "Product Viewed", "Product Added", "Order Completed", "Support Chat Started", "sent", "click", "sale",
+    ]  # fmt: skip
     draw = random.Random(seed)
     journeys: dict[int, list[tuple[datetime, str]]] = {}
     for person in RANDOM_PEOPLE:
@@ -131,6 +124,14 @@ FIRINGS = [
     (7, "news", "p1", day(61), "fired", 0.0),
     (8, "cart", "p1", day(71), "fired", 0.25),
 ]
+# With what the source said then: contact 2 says something else now, contact 1 the right mail itself, 9 is gone.
+CORRECTIONS = [
+    ("c1", "sales", "2", "first_name", "Rob", "Bob", "for_good"),
+    ("c2", "pos", "L4", "first_name", None, "Eve", "until_changed"),
+    ("c3", "sales", "1", "email", "Ann@example.org", "a@example.org", "for_good"),
+    ("c4", "sales", "9", "email", "x@example.org", "y@example.org", "for_good"),
+    ("c5", "sales", "3", "first_name", "Cid", "Sid", "until_changed"),
+]
 MAPPED = {"m8": web(None, "Product Added", day(6), "m8")}
 
 
@@ -151,6 +152,9 @@ def world(settings: Settings, journeys: dict[int, list[tuple[datetime, str]]]) -
     made.begin()
     made.deliver(FIRST)
     transform.run_dbt(settings, "staging")
+    with made.connect() as connection:
+        marks = "?, ?, ?, ?, ?, md5('=' || ? || chr(31)), ?"
+        connection.executemany(f"insert into ops.corrections values ({marks})", CORRECTIONS)
     made.deliver(SECOND, MAPPED)
     made.deliver(documents(journeys))
     assert "--full-refresh" not in transform.dbt_arguments(settings, "staging")
@@ -312,10 +316,8 @@ def test_tickets_are_slow_beyond_the_promise_and_open_ones_wait(world: DbtWorld)
 
 
 def test_the_newest_statement_about_consent_wins(world: DbtWorld) -> None:
-    found = dict(
-        world.rows("select profile_id, marketing_consent from marts.profiles where profile_id in ('p1','p2','p3','p4')")
-    )
-    assert found == {"p1": False, "p2": False, "p3": None, "p4": False}
+    sql = "select profile_id, marketing_consent from marts.profiles where profile_id in ('p1','p2','p3','p4')"
+    assert dict(world.rows(sql)) == {"p1": False, "p2": False, "p3": None, "p4": False}
     assert world.rows("select unsubscribed, channels from marts.profiles where profile_id = 'p1'") == [
         (True, ["sales", "support"])
     ]
@@ -354,7 +356,18 @@ def test_empty_texts_are_null_and_others_stay_as_they_are(world: DbtWorld) -> No
         "select source_record_id, first_name, created_at from intermediate.int_source_records"
         " where source = 'sales' order by 1"
     )
-    assert found == [("1", "Ann", day(0)), ("2", "Bobby", datetime(2024, 1, 2, 1, 4, 5)), ("3", None, day(0))]
+    assert found == [("1", "Ann", day(0)), ("2", "Rob", datetime(2024, 1, 2, 1, 4, 5)), ("3", None, day(0))]
+
+
+def test_what_was_put_right_takes_the_place_of_what_a_source_says(world: DbtWorld) -> None:
+    assert world.rows("select correction_id, standing, profile_id from marts.corrections order by 1") == [
+        ("c1", "source_differs", "p2"), ("c2", "applied", "p4"), ("c3", "source_agrees", "p1"),
+        ("c4", "record_gone", None), ("c5", "ended", "p3"),
+    ]  # fmt: skip
+    shown = "select source_record_id, first_name, email, corrected from intermediate.int_source_records"
+    assert world.rows(f"{shown} where corrected is not null order by 1") == [
+        ("1", "Ann", "Ann@example.org", " email"), ("2", "Rob", None, " first_name"), ("L4", None, None, " first_name"),
+    ]  # fmt: skip
 
 
 def test_experiments_and_mails_reach_the_person_by_address(world: DbtWorld) -> None:

@@ -32,6 +32,8 @@ create table identity.identifiers as select 'p1' as profile_id, 'email' as type,
 create table marts.identifiers as select * from identity.identifiers;
 create table identity.golden_origins as select 'p1' as profile_id, 'email' as trait, 'sales' as source,
     '1' as source_record_id;
+create table ops.corrections as select 'sales' as source, '1' as source_record_id, 'email' as field;
+create table marts.corrections as select *, 'p1' as profile_id from ops.corrections;
 create table marts.trait_origins as select * from identity.golden_origins;
 create table identity.golden as select unnest(['p1', 'p2']) as profile_id;
 create table intermediate.int_source_records as
@@ -139,6 +141,10 @@ def test_every_published_table_has_a_contract() -> None:
         ("update marts.consent_statements set profile_id = 'p9', consents = null", {
             "marts.consent_statements": ["consent_missing", "profile_unknown"],
         }),
+        ("update marts.corrections set profile_id = 'p9', field = null", {
+            "marts.corrections": ["key_missing", "profile_unknown"],
+        }),
+        ("delete from marts.corrections", {"marts.corrections": ["volume"]}),
         ("delete from marts.consent_statements", {"marts.consent_statements": ["volume"]}),
         ("delete from marts.identifiers", {"marts.identifiers": ["empty"]}),
         ("insert into marts.identifiers select * replace ('p9' as profile_id, null as value) from marts.identifiers", {

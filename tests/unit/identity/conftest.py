@@ -81,7 +81,7 @@ _TABLES = """
 create schema intermediate;
 create table intermediate.int_source_records (
     source VARCHAR, source_record_id VARCHAR, {fields}, marketing_consent BOOLEAN, created_at TIMESTAMP,
-    updated_at TIMESTAMP, content_hash VARCHAR);
+    updated_at TIMESTAMP, content_hash VARCHAR, corrected VARCHAR);
 create table intermediate.int_device_identifies (
     anonymous_id VARCHAR, user_id VARCHAR, identified_at TIMESTAMP, last_seen_at TIMESTAMP);
 create table intermediate.int_devices (
@@ -109,8 +109,8 @@ class Shop:
         row = [values.get(name) for name in FIELDS]
         content = hashlib.md5(repr(row).encode()).hexdigest()
         self.connection.execute(
-            f"insert into intermediate.int_source_records values ({', '.join('?' * (len(FIELDS) + 6))})",
-            [source, record_id, *row, None, None, None, content],
+            f"insert into intermediate.int_source_records values ({', '.join('?' * (len(FIELDS) + 7))})",
+            [source, record_id, *row, None, None, None, content, None],
         )
         return f"{source}:{record_id}"
 

@@ -31,7 +31,7 @@ class Warehouse:
         connection.execute(
             "create table intermediate.int_source_records (source VARCHAR, source_record_id VARCHAR, "
             + ", ".join(f"{name} VARCHAR" for name in FIELDS)
-            + ", created_at TIMESTAMP, updated_at TIMESTAMP, content_hash VARCHAR)"
+            + ", created_at TIMESTAMP, updated_at TIMESTAMP, content_hash VARCHAR, corrected VARCHAR)"
         )
         state.prepare(connection, PIPELINE)
 
@@ -42,11 +42,12 @@ class Warehouse:
 
     def add(self, profile_id: str, source: str, record_id: str, updated: str | None = None, **values: str) -> None:
         self.profile(profile_id)
+        corrected = values.pop("corrected", None)
         row = [values.get(name) for name in FIELDS]
         moment = datetime.fromisoformat(updated) if updated else None
         self.connection.execute(
-            f"insert into intermediate.int_source_records values ({', '.join('?' * (len(FIELDS) + 5))})",
-            [source, record_id, *row, None, moment, f"{source}{record_id}"],
+            f"insert into intermediate.int_source_records values ({', '.join('?' * (len(FIELDS) + 6))})",
+            [source, record_id, *row, None, moment, f"{source}{record_id}", corrected],
         )
         self.connection.execute(
             "insert into identity.identity_map values (?, ?, ?, 0.9, false)", [source, record_id, profile_id]
@@ -139,6 +140,18 @@ def test_each_trait_by_its_rule(house: Warehouse) -> None:
     assert (golden["street"], golden["postcode"], golden["city"]) == ("2 New St", "98874", None)
     assert house.origin("street") == ("pos", "2", "most_recent")
     assert (golden["records"], golden["sources"], golden["confidence"], golden["is_anonymous"]) == (3, 3, 0.9, False)
+
+
+def test_what_was_put_right_goes_before_all_rules(house: Warehouse) -> None:
+    for number, mail in enumerate(("wrong@firm.de", "wrong@firm.de"), start=1):
+        house.add("p", "sales", str(number), "2025-06-01", email=mail, last_name="Smith", first_name="Ann")
+    house.add("p", "web", "9", email="right@firm.de", last_name="Jones", corrected=" email last_name")
+    write_golden(house.connection)
+    golden = house.golden()
+    assert (golden["email"], golden["first_name"], golden["last_name"]) == ("right@firm.de", "Ann", "Jones")
+    assert house.origin("email") == ("web", "9", "correction")
+    assert house.origin("last_name") == ("web", "9", "correction")
+    assert house.origin("first_name")[2] != "correction"
 
 
 def test_an_address_marketing_writes_to_is_verified(house: Warehouse) -> None:

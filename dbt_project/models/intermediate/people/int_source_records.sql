@@ -2,131 +2,90 @@
     "first_name", "middle_name", "last_name", "full_name", "email", "phone", "birth_date",
     "street", "city", "region", "postcode", "country",
 ] %}
+{% set correctable = identifying | reject("equalto", "middle_name") | list %}
 
-with contacts as (
+with stated as (
 
-    select * from {{ ref("stg_sales__contacts") }}
-
-),
-
-requesters as (
-
-    select * from {{ ref("stg_support__users") }}
+    select * from {{ ref("int_stated_records") }}
 
 ),
 
-users as (
+corrections as (
 
-    select * from {{ ref("int_web_users") }}
+    select * from {{ ref("int_corrections") }}
+    where applies
 
 ),
 
-members as (
+corrected_fields as (
 
-    select * from {{ ref("stg_pos__customers") }}
+    select
+        source,
+        source_record_id,
+        {% for field in correctable %}
+        max(case when field = '{{ field }}' then value end) as {{ field }},
+        {% endfor %}
+        concat(
+            {%- for field in correctable %}
+            max(case when field = '{{ field }}' then ' {{ field }}' else '' end){{ "," if not loop.last }}
+            {%- endfor %}
+        ) as fields
+    from corrections
+    group by source, source_record_id
 
 ),
 
 records as (
 
     select
-        'sales' as source,
-        contact_id as source_record_id,
-        first_name,
-        cast(null as varchar) as middle_name,
-        last_name,
-        cast(null as varchar) as full_name,
-        email,
-        phone,
-        birth_date,
-        street,
-        city,
-        region,
-        postcode,
-        country,
-        marketing_consent,
-        created_at,
-        updated_at,
-        first_loaded_at
-    from contacts
+        stated.source,
+        stated.source_record_id,
+        {% for field in identifying %}
+        {% if field in correctable %}
+        case
+            when corrected_fields.fields like '% {{ field }}%' then corrected_fields.{{ field }}
+            else stated.{{ field }}
+        end as {{ field }},
+        {% else %}
+        stated.{{ field }},
+        {% endif %}
+        {% endfor %}
+        stated.marketing_consent,
+        stated.created_at,
+        stated.updated_at,
+        stated.first_loaded_at,
+        corrected_fields.fields as corrected
+    from stated
+    left join corrected_fields
+        on stated.source = corrected_fields.source and stated.source_record_id = corrected_fields.source_record_id
 
-    union all
+),
 
-    select
-        'support' as source,
-        requester_id as source_record_id,
-        cast(null as varchar) as first_name,
-        cast(null as varchar) as middle_name,
-        cast(null as varchar) as last_name,
-        full_name,
-        email,
-        phone,
-        cast(null as varchar) as birth_date,
-        cast(null as varchar) as street,
-        cast(null as varchar) as city,
-        cast(null as varchar) as region,
-        cast(null as varchar) as postcode,
-        cast(null as varchar) as country,
-        cast(null as boolean) as marketing_consent,
-        created_at,
-        updated_at,
-        first_loaded_at
-    from requesters
-
-    union all
+hashed as (
 
     select
-        'web' as source,
-        user_id as source_record_id,
-        first_name,
-        cast(null as varchar) as middle_name,
-        last_name,
-        full_name,
-        email,
-        phone,
-        birth_date,
-        street,
-        city,
-        region,
-        postcode,
-        country,
-        cast(null as boolean) as marketing_consent,
-        created_at,
-        updated_at,
-        created_at as first_loaded_at
-    from users
-
-    union all
-
-    select
-        'pos' as source,
-        loyalty_id as source_record_id,
-        first_name,
-        cast(null as varchar) as middle_name,
-        last_name,
-        cast(null as varchar) as full_name,
-        email,
-        phone,
-        birth_date,
-        street,
-        city,
-        region,
-        postcode,
-        country,
-        email_subscribed as marketing_consent,
-        cast(null as timestamp) as created_at,
-        cast(null as timestamp) as updated_at,
-        first_loaded_at
-    from members
+        *,
+        {{ fingerprint(identifying) }} as stated_hash
+    from records
 
 ),
 
 fingerprinted as (
 
     select
-        *,
-        {{ fingerprint(identifying) }} as content_hash
-    from records
+        source,
+        source_record_id,
+        {% for field in identifying %}
+        {{ field }},
+        {% endfor %}
+        marketing_consent,
+        created_at,
+        updated_at,
+        first_loaded_at,
+        -- a value that was put right outranks others, so it is new also where the source says the same
+        case when corrected is null then stated_hash else md5(concat(stated_hash, corrected)) end as content_hash,
+        corrected
+    from hashed
 
 )
 
