@@ -27,6 +27,7 @@ from api.interventions import endpoints as interventions
 from api.journeys import endpoints as journeys
 from api.metrics import Metrics
 from api.middleware import Guard
+from api.opendsr import endpoints as opendsr
 from api.privacy import endpoints as privacy
 from api.profiles import endpoints as profiles
 from api.segments import endpoints as segments
@@ -43,6 +44,7 @@ from cdp.store.reader import SnapshotReader
 from privacy import policy
 from privacy.consent.standing import Standing
 from privacy.packages.vault import Vault
+from privacy.opendsr import certificate
 from privacy.register import Register
 
 FOLLOW_SECONDS = 2.0
@@ -99,6 +101,7 @@ def create_app(
         identity,
         privacy,
         holds,
+        opendsr,
         admin,
         health,
     ):
@@ -136,6 +139,7 @@ async def _start(
         privacy=settings.privacy, register=Register(settings.privacy),
         packages=Vault(settings.packages, settings.privacy), policy=policy.load(settings),
         hold_bases=settings.privacy_holds,
+        signer=certificate.load(settings.opendsr_certificate, settings.opendsr_key),
         outbound=Outbound.listed(settings.outbound_allow),
     )  # fmt: skip
     for work in (trail.keep_flushing(), _keep_following(services)):

@@ -22,6 +22,7 @@ from cdp.errors import CdpError, ConflictError, NotFoundError
 from cdp.store.base import UnavailableError
 
 MEDIA_TYPE = "application/problem+json"
+CHALLENGE = 'Bearer realm="wayfinder"'
 KIND = "urn:wayfinder:problem:"
 
 logger = logging.getLogger("wayfinder.api")
@@ -129,6 +130,11 @@ def unexpected(request_id: str, error: BaseException) -> JSONResponse:
     )
 
 
+def fields(error: RequestValidationError) -> list[dict[str, str]]:
+    """The fields that are wrong, without what they hold."""
+    return [{"field": _place(item), "message": _message(item)} for item in error.errors()]
+
+
 def log(request_id: str, error: BaseException) -> None:
     """Kind and place of an error, without its message."""
     frames = traceback.extract_tb(error.__traceback__)
@@ -148,7 +154,7 @@ async def _from_tree(request: Request, error: Exception) -> JSONResponse:
     headers = dict(getattr(error, "headers", {}))
     detail = error.message
     if error.status == 401:
-        headers["WWW-Authenticate"] = 'Bearer realm="wayfinder"'
+        headers["WWW-Authenticate"] = CHALLENGE
     if error.status == 503 or isinstance(error, ConflictError):
         headers["Retry-After"] = "2"
     elif error.status >= 500:
@@ -160,20 +166,19 @@ async def _from_tree(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _from_validation(request: Request, error: Exception) -> JSONResponse:
-    found = error.errors() if isinstance(error, RequestValidationError) else []
-    fields = [{"field": _place(item), "message": _message(item)} for item in found]
-    named = ", ".join(dict.fromkeys(field["field"] for field in fields)) or "the request"
-    return problem(request_id(request), 422, "Input is wrong", f"Please correct: {named}.", extra={"errors": fields})
+    wrong = fields(error) if isinstance(error, RequestValidationError) else []
+    named = ", ".join(dict.fromkeys(field["field"] for field in wrong)) or "the request"
+    return problem(request_id(request), 422, "Input is wrong", f"Please correct: {named}.", extra={"errors": wrong})
 
 
 async def _from_framework(request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     phrase = HTTPStatus(status).phrase
-    return problem(request_id(request), status, phrase, _DETAILS.get(status, f"{phrase}."), headers=headers)
+    return problem(request_id(request), status, phrase, DETAILS.get(status, f"{phrase}."), headers=headers)
 
 
-_DETAILS = {
+DETAILS = {
     400: "The body could not be read as JSON.",
     404: "There is nothing at this address; /docs lists what there is.",
     405: "This address does not know this method; see the header Allow.",

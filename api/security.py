@@ -25,10 +25,11 @@ _DESCRIPTION = "An API key: `Authorization: Bearer cdp_…`. The header `X-API-K
 
 @dataclass(frozen=True)
 class Caller:
-    """Whose key was sent, and its scopes."""
+    """Whose key was sent, and its scopes; the name outlives the key when the next one is called the same."""
 
     key_id: str
     scopes: frozenset[str]
+    name: str
 
     @property
     def actor(self) -> str:
@@ -85,7 +86,7 @@ async def recognised(request: Request, needed: list[str]) -> Caller:
     missing = [scope for scope in needed if scope not in key.scopes]
     if missing:
         raise AccessError(f"This needs the scope {missing[0]}, which this API key does not have.", known=True)
-    return Caller(key.id, frozenset(key.scopes))
+    return Caller(key.id, frozenset(key.scopes), key.name)
 
 
 def _sent(request: Request) -> str | None:

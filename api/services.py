@@ -20,6 +20,7 @@ from cdp.store.aio import AsyncReader
 from cdp.store.base import Store
 from privacy.consent.standing import Standing
 from privacy.packages.vault import Vault
+from privacy.opendsr.certificate import Signer
 from privacy.policy import Policy
 from privacy.register import Register
 
@@ -52,6 +53,8 @@ class Services:
     policy: Policy
     # A file of the user's own with the bases of legal holds; None means the shipped one.
     hold_bases: Path | None = None
+    # Who we are to the controllers of OpenDSR; None where that is not set up.
+    signer: Signer | None = None
     # What calls to addresses that users name may reach.
     outbound: Guard = field(default_factory=Guard)
 

@@ -26,6 +26,11 @@ LONGEST_URL = 2048
 LONGEST_HEAD = 256 * 1024
 SECONDS = 10.0
 
+_REFUSED = {
+    "private_address": "The URL leads into a private network, which is not called.",
+    "not_https": "The URL has to begin with https://.",
+}
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -98,11 +103,22 @@ class Guard:
         return parts
 
 
+def require_callable(guard: Guard, url: str) -> None:
+    """InputError for a URL that a call would refuse, as far as is known now; a name that nobody knows may come yet."""
+    parts = guard.check(url)
+    try:
+        _judged(guard, parts.hostname or "", _port(parts), plain=parts.scheme == "http")
+    except Refused as error:
+        raise InputError(_REFUSED[error.code]) from None
+    except Unreachable:
+        return
+
+
 def post(guard: Guard, url: str, body: bytes, headers: Mapping[str, str], *, seconds: float = SECONDS) -> Answer:
     """Send a request and read the answer, all within `seconds`. Raises Refused, Unreachable, InputError (bad URL)."""
     parts = guard.check(url)
     host = parts.hostname or ""
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    port = _port(parts)
     deadline = stopwatch() + seconds
     addresses = _judged(guard, host, port, plain=parts.scheme == "http")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -223,6 +239,10 @@ def _left(deadline: float) -> float:
     if left <= 0:
         raise TimeoutError
     return left
+
+
+def _port(parts: SplitResult) -> int:
+    return parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _netloc(parts: SplitResult) -> str:

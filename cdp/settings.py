@@ -80,6 +80,10 @@ class Settings(BaseSettings):
     privacy_package_days: int = Field(
         30, ge=1, le=365, description="How long the package of an access or portability request can be fetched."
     )
+    opendsr_certificate: Path | None = Field(
+        None, description="PEM file with the certificate that signs OpenDSR answers, and those up to its authority."
+    )
+    opendsr_key: Path | None = Field(None, description="PEM file with the RSA key of that certificate.")
     survivorship: Path | None = Field(None, description="YAML with the rules of golden records; default: shipped.")
     outbound_allow: str = Field(
         "", description="Hosts and networks that webhooks may call though they are private, with commas between."

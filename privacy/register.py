@@ -38,13 +38,18 @@ _OWN_PLANS = tuple(f"{prefix}-" for prefix in PREFIXES.values())
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked: the kind, and the people as texts `type:value` together with the values in normal form."""
+    """What is asked: the kind, and the people as texts `type:value` together with the values in normal form.
+
+    `origin`: by which way it came; its `way`, `controller` and `id` name it there. `since`: when the person asked
+    whoever passed it on, from which the time to answer runs.
+    """
 
     kind: Kind
     subjects: Sequence[Sequence[str]]
     normal: Sequence[Sequence[tuple[str, str]]]
     rules: str | None = None
     origin: dict[str, Any] | None = None
+    since: datetime | None = None
 
 
 class Register:
@@ -99,18 +104,27 @@ class Register:
                 if name.startswith(_OWN_PLANS) and (name not in known or not known[name].is_open):
                     Work(self._privacy, name, {}).wipe()
 
-    def receive(self, asked: Asked, *, actor: str, now: datetime, policy: Policy) -> tuple[Request, bool]:
-        """Keep a new request and seal whom it means; or the open one that asks the same, and False.
+    def receive(
+        self,
+        asked: Asked,
+        *,
+        actor: str,
+        now: datetime,
+        policy: Policy,
+        then: Callable[[Request], Request] | None = None,
+    ) -> tuple[Request, bool]:
+        """Keep a new request, as `then` makes it, and seal whom it means; or the one that asks the same, and False.
 
-        The same is: the same kind, and the same identifiers, in any order. One that names fewer may mean somebody else.
+        The same is: the same kind, and the same identifiers, in any order, while it is open. One that names fewer may
+        mean somebody else. What has a name where it comes from is the same by that name, closed or not.
         """
         if asked.kind in PACKAGED and len(asked.subjects) != 1:
             raise InputError(f"A request for {asked.kind} names one person: its package is handed to one person.")
         keys = token_keys(self._privacy)
         with self._locked():
-            for one in self.open_ones():
-                if one.kind == asked.kind and _asks(one, asked.normal, keys):
-                    return one, False
+            known = self._asked_before(asked, keys)
+            if known is not None:
+                return known, False
             name = f"{PREFIXES[asked.kind]}-{now:%Y%m%d}-{secrets.token_hex(6)}"
             request = acts.receive(
                 name,
@@ -122,7 +136,9 @@ class Register:
                 days=policy.days,
                 tokens=tuple(_tokens(asked.normal, keys.versions[keys.current])),
                 origin=asked.origin,
+                since=asked.since,
             )
+            request = then(request) if then is not None else request
             # First the plan: a record without one could never be carried out, a plan without a record is nobody's.
             content = {"requested_at": request.requested_at, "subjects": [list(one) for one in asked.subjects]}
             Work.begin(self._privacy, name, {**content, "closures": None, "done": {}})
@@ -140,6 +156,14 @@ class Register:
                 # Nothing needs to know any more whom it meant.
                 Work(self._privacy, name, {}).wipe()
         return after
+
+    def _asked_before(self, asked: Asked, keys: TokenKeys) -> Request | None:
+        if asked.origin is not None:
+            return self.by_origin(**{name: asked.origin[name] for name in ("way", "controller", "id")})
+        for one in self.open_ones():
+            if one.kind == asked.kind and _asks(one, asked.normal, keys):
+                return one
+        return None
 
     def _read(self, path: Path, stat: os.stat_result) -> Request:
         state = (stat.st_mtime_ns, stat.st_size, stat.st_ino)

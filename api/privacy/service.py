@@ -26,10 +26,7 @@ from privacy.packages.vault import READ, Record
 from privacy.register import Asked
 from privacy.requests import request as acts
 from privacy.requests.request import Request
-from privacy.requests.words import PACKAGED, Delay, Kind, Refusal, State, Verification
-
-# Only looking the person up can give these.
-_TELLING = frozenset({str(Refusal.DIFFERENT_PEOPLE), str(Refusal.MATCHES_TOO_MUCH)})
+from privacy.requests.words import PACKAGED, Delay, Kind, Refusal, State, Verification, told
 
 Act = Callable[..., Request]
 
@@ -134,7 +131,7 @@ def shown(services: Services, caller: Caller, one: Request) -> dict[str, Any]:
     """A request over the wire."""
 
     def code(text: str) -> str:
-        return str(Refusal.NOT_IDENTIFIED) if text in _TELLING and not caller.sees_personal_data else text
+        return told(text, telling=caller.sees_personal_data)
 
     return {
         "request": one.request,

@@ -50,6 +50,8 @@ class Step:
 class Request:
     """A request; moments are ISO 8601 in UTC, `due_at` and `confirm_by` are the first moment that is too late.
 
+    The time to answer runs from `asked_at` when the person asked somebody who passed it on, else from `requested_at`.
+
     `tokens` are keyed hashes of the identifiers named, by which a repeated request is recognised. `origin` says by
     which way it came and what that way needs to answer.
     """
@@ -72,6 +74,7 @@ class Request:
     history: tuple[Step, ...] = ()
     reminded: tuple[str, ...] = ()
     origin: Mapping[str, Any] = field(default_factory=dict)
+    asked_at: str | None = None
 
     @property
     def state(self) -> State:
@@ -96,10 +99,10 @@ class Request:
 
 def receive(
     name: str, kind: Kind, *, subjects: int, requester: str, now: datetime, rules: str, days: Calendar,
-    tokens: tuple[str, ...] = (), origin: Mapping[str, Any] | None = None,
+    tokens: tuple[str, ...] = (), origin: Mapping[str, Any] | None = None, since: datetime | None = None,
 ) -> Request:  # fmt: skip
-    """A new request: the time to answer it runs from now. InputError for unknown rules."""
-    ends = deadlines(rule_set(rules), now, days)
+    """A new request: the time to answer it runs from `since` or now. InputError for unknown rules."""
+    ends = deadlines(rule_set(rules), since or now, days)
     return Request(
         request=name,
         kind=str(kind),
@@ -113,6 +116,7 @@ def receive(
         tokens=tokens,
         history=(Step(now.isoformat(), requester, "receive"),),
         origin=dict(origin or {}),
+        asked_at=since.isoformat() if since else None,
     )
 
 
@@ -247,8 +251,8 @@ def standing(request: Request, now: datetime) -> Standing:
 
 
 def received_at(request: Request) -> datetime:
-    """When it was received."""
-    return _moment(request.requested_at)
+    """When it was received, here or by whoever passed it on."""
+    return _moment(request.asked_at or request.requested_at)
 
 
 def last_day(request: Request, days: Calendar) -> str:

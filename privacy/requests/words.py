@@ -83,3 +83,12 @@ class Refusal(StrEnum):
     LEGAL_CLAIMS = "legal_claims"
     DIFFERENT_PEOPLE = "different_people"
     MATCHES_TOO_MUCH = "matches_too_much"
+
+
+# Only looking the person up can give these.
+_TELLING = frozenset({str(Refusal.DIFFERENT_PEOPLE), str(Refusal.MATCHES_TOO_MUCH)})
+
+
+def told(code: str, *, telling: bool) -> str:
+    """A reason for somebody who may know whether a person exists (`telling`), or may not."""
+    return str(Refusal.NOT_IDENTIFIED) if code in _TELLING and not telling else code

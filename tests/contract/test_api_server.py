@@ -20,6 +20,7 @@ from cdp.settings import load_settings
 from cdp.store import keys, open_store
 from cdp.store.base import IdentifierRow, ProfileDocument, Publication, Redirect
 from cdp.store.outbox import Outbox
+from tests.support import certificates
 from tests.support.publications import NOW, profile_id, segment
 from tests.support.server import Server, free_port, running, start
 from tests.unit.api.conftest import CANARIES, DOCUMENT, publish_world
@@ -66,7 +67,8 @@ def key(home: Path) -> str:
 @pytest.fixture(scope="module")
 def server(home: Path, key: str) -> Iterator[Server]:
     """The running server."""
-    with running(home) as found:
+    pair = certificates.issue(home.parent)
+    with running(home, CDP_OPENDSR_CERTIFICATE=str(pair.certificate), CDP_OPENDSR_KEY=str(pair.key)) as found:
         yield found
 
 
@@ -241,6 +243,12 @@ OPERATIONS = [
     "GET /v1/privacy/holds/{hold}",
     "POST /v1/privacy/holds/{hold}/extend",
     "POST /v1/privacy/holds/{hold}/release",
+    "GET /v2/discovery",
+    "GET /v2/cert.pem",
+    "POST /v2/requests",
+    "GET /v2/requests/{subject_request_id}",
+    "GET /v2/status/{subject_request_id}",
+    "DELETE /v2/requests/{subject_request_id}",
 ]
 # Drawn from a snapshot with all marts; their answers are checked in the tests of the map and of where people stand.
 UNDRIVEN = [
@@ -249,6 +257,13 @@ UNDRIVEN = [
     "GET /v1/journeys/correlations",
     "GET /v1/journeys/predictions",
     "GET /v1/journeys/rules",
+    # The same code as version 2.0 of OpenDSR; tests of their own compare both with the specification.
+    "GET /v1/discovery",
+    "GET /v1/cert.pem",
+    "POST /v1/opengdpr_requests",
+    "GET /v1/opengdpr_requests/{subject_request_id}",
+    "GET /v1/status/{subject_request_id}",
+    "DELETE /v1/opengdpr_requests/{subject_request_id}",
 ]
 
 

@@ -1,0 +1,418 @@
+"""OpenDSR 2.0 and OpenGDPR 1.0 against the tables of the specification, every answer verified by its signature."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from cryptography.exceptions import InvalidSignature
+
+from api.app import create_app
+from cdp.settings import load_settings
+from cdp.store import keys
+from cdp.store.memory import InMemoryStore
+from identity.normalise.lookup import lookup_value
+from privacy.register import Register
+from privacy.requests import request as acts
+from privacy.requests.request import Request
+from privacy.requests.words import Kind, Refusal, State
+from privacy.work import Work
+from tests.support import certificates
+from tests.support.certificates import DOMAIN, Pair
+from tests.support.client import Client
+from tests.support.publications import publish
+
+ID = "a7551968-d5d6-44b2-9831-815ac9017798"
+OTHER = "b7551968-d5d6-44b2-9831-815ac9017798"
+MAIL = "zqxmail@canary.example"
+NOW = datetime.now(UTC).replace(microsecond=0)
+CALLBACK = "https://203.0.114.7/opendsr/callbacks"
+
+IDENTITY_TYPES = [
+    "controller_customer_id", "android_advertising_id", "android_id", "email", "fire_advertising_id",
+    "ios_advertising_id", "ios_vendor_id", "microsoft_advertising_id", "microsoft_publisher_id", "roku_publisher_id",
+    "roku_advertising_id",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Version:
+    """What the tables of a version say."""
+
+    api_version: str
+    discovery: str
+    requests: str
+    domain_header: str
+    signature_header: str
+    regulation: bool
+
+    def request(self, **changed: Any) -> dict[str, Any]:
+        """The example of the specification, changed; None takes a field out."""
+        body: dict[str, Any] = {
+            "subject_request_id": ID, "subject_request_type": "erasure", "submitted_time": NOW.isoformat(),
+            "subject_identities": [{"identity_type": "email", "identity_value": MAIL, "identity_format": "raw"}],
+            "api_version": self.api_version, "status_callback_urls": [CALLBACK],
+            **({"regulation": "gdpr"} if self.regulation else {}), **changed,
+        }  # fmt: skip
+        return {name: value for name, value in body.items() if value is not None}
+
+
+VERSIONS = [
+    Version("2.0", "/v2/discovery", "/v2/requests", "X-OpenDSR-Processor-Domain", "X-OpenDSR-Signature", True),
+    Version(
+        "1.0", "/v1/discovery", "/v1/opengdpr_requests", "X-OpenGDPR-Processor-Domain", "X-OpenGDPR-Signature", False
+    ),
+]
+
+
+class Processor:
+    """A server with a certificate and an empty register, and a controller who verifies all it hears."""
+
+    def __init__(self, version: Version, client: Client, store: InMemoryStore, privacy: Path) -> None:
+        self.version = version
+        self.store = store
+        self.client = client
+        self.privacy = privacy
+        self.register = Register(privacy)
+        self.services = client.app.state.services
+        self.by = client.by(keys.create(store, "acme", ["privacy:read", "privacy:write"]))
+        self.pem = client.get(f"{version.discovery.rpartition('/')[0]}/cert.pem").content
+
+    def heard(self, answer: httpx.Response) -> httpx.Response:
+        """The answer, when its signature holds under the certificate of the discovery."""
+        assert answer.headers[self.version.domain_header] == DOMAIN
+        certificates.verify(self.pem, answer.content, answer.headers[self.version.signature_header])
+        return answer
+
+    def create(self, by: Client | None = None, **changed: Any) -> httpx.Response:
+        return self.heard((by or self.by).post(self.version.requests, json=self.version.request(**changed)))
+
+    def status(self, name: str = ID, by: Client | None = None) -> httpx.Response:
+        return self.heard((by or self.by).get(f"{self.version.requests}/{name}"))
+
+    def cancel(self, name: str = ID, by: Client | None = None) -> httpx.Response:
+        return self.heard((by or self.by).request("DELETE", f"{self.version.requests}/{name}"))
+
+    def change(self, action: Any, name: str = ID, **more: Any) -> Request:
+        one = self.register.by_origin(way="opendsr", controller="acme", id=name)
+        assert one is not None
+        return self.register.change(one.request, partial(action, actor="pipeline", now=NOW, **more))
+
+    def refused(self, answer: httpx.Response, words: str, status: int = 400) -> None:
+        """The error object of the specification, without anything of the person."""
+        assert answer.status_code == status, answer.text
+        error = self.heard(answer).json()["error"]
+        assert error["code"] == status and words in error["message"]
+        assert all(set(one) == {"domain", "reason", "message"} for one in error["errors"])
+        assert MAIL not in answer.text
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    return certificates.issue(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture(params=VERSIONS, scope="module", ids=lambda version: version.api_version)
+def served(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, pair: Pair
+) -> Iterator[tuple[Version, Client, InMemoryStore]]:
+    """A server for each version; they differ in nothing but the version that is asked for."""
+    settings = load_settings(
+        home=tmp_path_factory.mktemp("served"), opendsr_certificate=pair.certificate, opendsr_key=pair.key
+    )  # fmt: skip
+    store = InMemoryStore()
+    publish(store, [1], identifiers=[("email", MAIL, 1)])
+    with Client(create_app(settings, store=store, normalise=lookup_value)) as client:
+        yield request.param, client, store
+
+
+@pytest.fixture
+def processor(served: tuple[Version, Client, InMemoryStore], tmp_path: Path) -> Iterator[Processor]:
+    version, client, store = served
+    privacy = tmp_path / "privacy"
+    before = client.app.state.services
+    client.app.state.services = replace(before, privacy=privacy, register=Register(privacy))
+    yield Processor(version, client, store, privacy)
+    client.app.state.services = before
+
+
+def moment(text: str) -> datetime:
+    assert text.endswith("Z")
+    return datetime.fromisoformat(text)
+
+
+class TestDiscovery:
+    def test_it_says_what_is_supported_to_everybody(self, processor: Processor) -> None:
+        found = processor.heard(processor.client.get(processor.version.discovery)).json()
+        assert set(found) == {
+            "api_version", "supported_identities", "supported_subject_request_types", "processor_certificate",
+        }  # fmt: skip
+        assert found["api_version"] == processor.version.api_version
+        assert found["supported_subject_request_types"] == ["access", "portability", "erasure"]
+        assert found["processor_certificate"].startswith(f"https://{DOMAIN}/v")
+
+    def test_the_certificate_is_served_where_it_says(self, processor: Processor) -> None:
+        place = processor.client.get(processor.version.discovery).json()["processor_certificate"]
+        answer = processor.heard(processor.client.get(place.removeprefix(f"https://{DOMAIN}")))
+        assert answer.status_code == 200 and answer.content.startswith(b"-----BEGIN CERTIFICATE-----")
+
+    def test_a_changed_body_does_not_verify(self, processor: Processor) -> None:
+        answer = processor.client.get(processor.version.discovery)
+        with pytest.raises(InvalidSignature):
+            certificates.verify(
+                processor.pem, answer.content + b" ", answer.headers[processor.version.signature_header]
+            )
+
+    def test_what_it_does_not_name_is_refused(self, processor: Processor) -> None:
+        supported = processor.client.get(processor.version.discovery).json()["supported_identities"]
+        made = 0
+        for identity, written in product(IDENTITY_TYPES, ("raw", "sha1", "md5", "sha256")):
+            kind = {"identity_type": identity, "identity_format": written}
+            answer = processor.create(
+                subject_request_id=str(uuid4()), subject_identities=[{**kind, "identity_value": MAIL}]
+            )  # fmt: skip
+            if kind in supported:
+                assert answer.status_code == 201
+                made += 1
+            else:
+                processor.refused(answer, "see the discovery")
+        assert made == len(supported) == len(processor.register.all())
+
+
+class TestRequest:
+    def test_what_is_answered(self, processor: Processor) -> None:
+        body = json.dumps(processor.version.request(), indent=3).encode()
+        sent = {"Content-Type": "application/json"}
+        answer = processor.heard(processor.by.post(processor.version.requests, content=body, headers=sent))
+        assert answer.status_code == 201 and answer.headers["content-type"] == "application/json"
+        found = answer.json()
+        assert set(found) == {
+            "controller_id", "expected_completion_time", "received_time", "encoded_request", "subject_request_id",
+        }  # fmt: skip
+        assert (found["controller_id"], found["subject_request_id"]) == ("acme", ID)
+        assert base64.b64decode(found["encoded_request"]) == body
+        assert moment(found["received_time"]) - NOW < timedelta(minutes=5)
+        assert timedelta(27) < moment(found["expected_completion_time"]) - NOW < timedelta(36)
+
+    def test_it_is_in_the_register_like_any_other(self, processor: Processor) -> None:
+        kind = "portability"
+        assert processor.create(subject_request_type=kind).status_code == 201
+        one = processor.register.all()[0]
+        assert (one.kind, one.state, one.subjects) == (kind, State.APPROVED, 1)
+        assert [(step.action, step.note) for step in one.history] == [
+            ("receive", ""), ("verify", "controller"), ("approve", ""),
+        ]  # fmt: skip
+        assert Work.resume(processor.privacy, one.request).content["subjects"] == [[f"email:{MAIL}"]]
+        listed = processor.by.get("/v1/privacy/requests").json()["data"]
+        assert [row["request"] for row in listed] == [one.request]
+        processor.services.audit.flush()
+        assert processor.store.audit_rows(object=one.request)[0].entry.detail["way"] == "opendsr"
+
+    def test_the_time_to_answer_runs_from_when_the_person_asked(self, processor: Processor) -> None:
+        found = processor.create(submitted_time="2026-01-31T12:00:00+01:00").json()
+        assert found["expected_completion_time"] == "2026-03-02T23:59:59Z"
+        assert processor.status().json()["expected_completion_time"] == "2026-03-02T23:59:59Z"
+
+    def test_who_exists_is_answered_as_who_does_not(self, processor: Processor) -> None:
+        answers = []
+        for number, value in enumerate((MAIL, "nobody@canary.example")):
+            name = f"{number}7551968-d5d6-44b2-9831-815ac9017798"
+            one = {"identity_type": "email", "identity_value": value, "identity_format": "raw"}
+            made = processor.create(subject_request_id=name, subject_identities=[one]).json()
+            del made["encoded_request"], made["received_time"], made["subject_request_id"]
+            seen = processor.status(name).json()
+            del seen["subject_request_id"]
+            answers.append((made, seen))
+        assert answers[0] == answers[1]
+
+    def test_the_same_again_is_the_same_and_another_is_an_error(self, processor: Processor) -> None:
+        first, again = processor.create(), processor.create()
+        assert (first.status_code, first.json()) == (again.status_code, again.json())
+        one = {"identity_type": "email", "identity_value": "b@canary.example", "identity_format": "raw"}
+        for changed in ({"subject_identities": [one]}, {"subject_request_type": "access"}, {"api_version": None}):
+            processor.refused(processor.create(**changed), "used for another request")
+        assert len(processor.register.all()) == 1
+        assert processor.create(subject_request_id=OTHER).status_code == 201
+        assert len(processor.register.all()) == 2, "another id is another request, also about the same person"
+        processor.cancel()
+        assert processor.create().json() == first.json(), "also when it is closed"
+
+    def test_controllers_do_not_see_each_other(self, processor: Processor) -> None:
+        other = processor.client.by(keys.create(processor.store, "other", ["privacy:read", "privacy:write"]))
+        assert processor.create().status_code == processor.create(by=other).status_code == 201
+        assert len(processor.register.all()) == 2
+        processor.create(subject_request_id=OTHER)
+        processor.refused(processor.status(OTHER, by=other), "no such request", 404)
+        processor.refused(processor.cancel(OTHER, by=other), "no such request", 404)
+        renewed = processor.client.by(keys.create(processor.store, "acme", ["privacy:read"]))
+        assert processor.status(by=renewed).json()["controller_id"] == "acme"
+
+    def test_what_is_wrong(self, processor: Processor) -> None:
+        wrong: list[tuple[dict[str, Any], str]] = [
+            ({"subject_request_id": None}, "body.subject_request_id is required"),
+            ({"subject_request_id": ID.upper()}, "body.subject_request_id"),
+            ({"subject_request_id": ID.replace("-44b2", "-14b2")}, "body.subject_request_id"),
+            ({"subject_request_type": "rectification"}, "body.subject_request_type must be one of"),
+            ({"submitted_time": "yesterday"}, "body.submitted_time"),
+            ({"submitted_time": "2026-01-31T12:00:00"}, "body.submitted_time"),
+            ({"submitted_time": (NOW + timedelta(3)).isoformat()}, "submitted_time lies in the future"),
+            ({"subject_identities": None}, "body.subject_identities is required"),
+            ({"subject_identities": []}, "body.subject_identities"),
+            ({"subject_identities": [{"identity_type": "shoe", "identity_value": MAIL, "identity_format": "raw"}]},
+             "body.subject_identities.0.identity_type must be one of"),
+            ({"subject_identities": [{"identity_type": "email", "identity_value": "no", "identity_format": "raw"}]},
+             "subject_identities.0.identity_value"),
+            ({"api_version": "3.0"}, "api_version: this address speaks"),
+            ({"extensions": {DOMAIN: {"waiting": 1}}}, "extensions"),
+            ({"status_callback_urls": ["ftp://a.example/x"]}, "status_callback_urls.0"),
+            ({"status_callback_urls": [CALLBACK, "https://127.0.0.1/x"]}, "status_callback_urls.1: The URL leads"),
+            ({"status_callback_urls": ["https://[::ffff:10.0.0.1]/x"]}, "status_callback_urls.0: The URL leads"),
+            ({"status_callback_urls": ["http://203.0.114.7/x"]}, "https://"),
+            ({"status_callback_urls": [CALLBACK] * 11}, "body.status_callback_urls"),
+        ]  # fmt: skip
+        for changed, words in wrong:
+            processor.refused(processor.create(**changed), words)
+        assert processor.register.all() == [] and Work.open_ones(processor.privacy) == []
+
+    def test_the_regulation(self, processor: Processor) -> None:
+        if processor.version.regulation:
+            processor.refused(processor.create(regulation=None), "body.regulation is required")
+            processor.refused(processor.create(regulation="lgpd"), "body.regulation must be one of")
+            assert processor.create(regulation="ccpa").status_code == 201
+            assert processor.register.all()[0].rules == "ccpa"
+        else:
+            assert processor.create().status_code == 201
+            assert processor.register.all()[0].rules == "gdpr"
+
+    def test_what_is_for_others_is_left_alone(self, processor: Processor) -> None:
+        assert processor.create(extensions={"other.example": {"id": 1}}, group_id="x").status_code == 201
+
+    def test_no_json(self, processor: Processor) -> None:
+        sent = {"Content-Type": "application/json"}
+        for body in (b"{", b"[]", b"\xff"):
+            processor.refused(processor.by.post(processor.version.requests, content=body, headers=sent), "")
+
+
+class TestStatus:
+    def test_the_states(self, processor: Processor) -> None:
+        processor.create()
+        found = processor.status().json()
+        assert set(found) == {
+            "controller_id", "expected_completion_time", "subject_request_id", "request_status", "api_version",
+        }  # fmt: skip
+        assert (found["request_status"], found["api_version"]) == ("pending", processor.version.api_version)
+        processor.change(acts.begin)
+        assert processor.status().json()["request_status"] == "in_progress"
+        processor.change(acts.complete)
+        assert processor.status().json()["request_status"] == "completed"
+
+    def test_the_address_that_the_specification_names_without_saying_more(self, processor: Processor) -> None:
+        processor.create()
+        prefix = processor.version.discovery.rpartition("/")[0]
+        assert processor.heard(processor.by.get(f"{prefix}/status/{ID}")).json() == processor.status().json()
+
+    def test_what_is_not_proved_everywhere_is_not_completed(self, processor: Processor) -> None:
+        processor.create()
+        processor.change(acts.begin)
+        processor.change(acts.complete, partial=True)
+        found = processor.status().json()
+        assert found["request_status"] == "in_progress" and found["extensions"] == {DOMAIN: {"outcome": "partial"}}
+
+    def test_a_refusal_says_why_but_not_that_somebody_exists(self, processor: Processor) -> None:
+        """Identities of two people: whoever may not know hears what they would hear of nobody."""
+        processor.create()
+        processor.change(acts.begin)
+        processor.change(acts.give_up, why=Refusal.DIFFERENT_PEOPLE)
+        found = processor.status().json()
+        assert found["request_status"] == "cancelled"
+        assert found["extensions"] == {DOMAIN: {"outcome": "refused", "reason": "not_identified"}}
+        seeing = processor.client.by(keys.create(processor.store, "acme", ["privacy:read", "pii:read"]))
+        assert processor.status(by=seeing).json()["extensions"][DOMAIN]["reason"] == "different_people"
+
+    def test_unknown_ids(self, processor: Processor) -> None:
+        processor.refused(processor.status(OTHER), "no such request", 404)
+        processor.refused(processor.status("1"), "path.subject_request_id")
+        processor.refused(processor.by.get(f"{processor.version.requests}/{ID}?x=1"), "query parameter")
+
+
+class TestCancellation:
+    def test_while_it_is_pending(self, processor: Processor) -> None:
+        processor.create()
+        answer = processor.cancel()
+        assert answer.status_code == 202
+        found = answer.json()
+        assert set(found) == {"controller_id", "subject_request_id", "received_time", "api_version"}
+        assert processor.status().json()["request_status"] == "cancelled"
+        assert "extensions" not in processor.status().json()
+        assert processor.cancel().json() == found, "again is the same"
+        assert Work.open_ones(processor.privacy) == []
+
+    @pytest.mark.parametrize(
+        ("acted", "word"), [((acts.begin,), "in_progress"), ((acts.begin, acts.complete), "compl")]
+    )
+    def test_late(self, processor: Processor, acted: Any, word: str) -> None:
+        processor.create()
+        for action in acted:
+            processor.change(action)
+        processor.refused(processor.cancel(), word)
+        processor.refused(processor.cancel(OTHER), "no such request", 404)
+
+
+def test_who_may(processor: Processor) -> None:
+    path = processor.version.requests
+    body = processor.version.request()
+    for method, url, scope in (
+        ("POST", path, "write"),
+        ("GET", f"{path}/{ID}", "read"),
+        ("DELETE", f"{path}/{ID}", "write"),
+    ):
+        answer = processor.client.request(method, url, json=body)
+        processor.refused(answer, "API key", 401)
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+        other = processor.client.by(keys.create(processor.store, "x", sorted(set(keys.SCOPES) - {f"privacy:{scope}"})))
+        processor.refused(other.request(method, url, json=body), f"privacy:{scope}", 403)
+    assert processor.register.all() == []
+
+
+def test_four_eyes_are_needed_for_what_controllers_want_too(processor: Processor) -> None:
+    policy = replace(processor.services.policy, four_eyes=True)
+    processor.client.app.state.services = replace(processor.services, policy=policy)
+    processor.create()
+    processor.create(subject_request_id=OTHER, subject_request_type="access")
+    states = {one.kind: one.state for one in processor.register.all()}
+    assert states == {Kind.ERASURE: State.VERIFIED, Kind.ACCESS: State.APPROVED}
+    assert processor.status().json()["request_status"] == "pending"
+
+
+def test_without_a_certificate_nothing_is_answered(processor: Processor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.opendsr.signing.wall_now", lambda: NOW + timedelta(11))
+    answer = processor.by.get(f"{processor.version.requests}/{ID}")
+    assert answer.status_code == 503 and "not valid today" in answer.json()["error"]["message"]
+    processor.client.app.state.services = replace(processor.services, signer=None)
+    answer = processor.by.post(processor.version.requests, json=processor.version.request())
+    assert answer.status_code == 503 and "needs a certificate" in answer.json()["error"]["message"]
+    assert processor.register.all() == [] and processor.version.signature_header not in answer.headers
+
+
+def test_nothing_personal_is_kept_in_the_clear_or_logged(
+    processor: Processor, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    processor.create()
+    processor.create(
+        subject_identities=[{"identity_type": "android_id", "identity_value": MAIL, "identity_format": "raw"}]
+    )
+    processor.services.audit.flush()
+    texts = [record.getMessage() for record in caplog.records] + [repr(one) for one in processor.store.audit_rows()]
+    assert not [text for text in texts if "zqxmail" in text]
+    for path in tmp_path.rglob("*"):
+        assert not path.is_file() or path.parent.name == "serving" or b"zqxmail" not in path.read_bytes(), path.name
