@@ -1,4 +1,4 @@
-"""What a publication sets off: firings of triggers that are due, and a pass over the queues of destinations.
+"""What a publication sets off: firings of triggers that are due, a pass over the queues of destinations, and callbacks.
 
 What could not be delivered waits in the outbox for `cdp deliver` or the next run; no receiver can fail a run.
 """
@@ -51,3 +51,15 @@ def deliver_waiting(settings: Settings, progress: Progress) -> list[StepReport]:
     waiting = sum(one.retried for one in done)
     detail = f"(to {len(done)} destinations{f', {waiting} to be tried again' if waiting else ''})"
     return [StepReport("deliver", sum(one.delivered for one in done), round(stopwatch() - started, 2), detail)]
+
+
+def call_back_waiting(settings: Settings, progress: Progress) -> list[StepReport]:
+    """Tell controllers how their requests go on; nothing to account for when there was nothing to tell."""
+    from pipelines.erasing.callbacks import call_back
+
+    started = stopwatch()
+    done = call_back(settings, progress)
+    if not (done.taken or done.later or done.given_up):
+        return []
+    detail = f"(to controllers{f', {done.later} to be tried again' if done.later else ''})"
+    return [StepReport("callbacks", done.taken, round(stopwatch() - started, 2), detail)]

@@ -27,7 +27,10 @@ def deliver_command(
     every: float = typer.Option(5.0, "--every", min=0.2, max=3600, help="Seconds between passes with --follow."),
     as_json: bool = Json,
 ) -> None:
-    """Tell destinations what has changed in their segments. Exit code 1 when a queue could not be worked."""
+    """Tell destinations what has changed in their segments, and controllers how their requests go on.
+
+    Exit code 1 when a queue could not be worked.
+    """
     from activation.manage import rehearse
     from activation.worker import Options, deliver
     from cdp.clock import wall_now
@@ -48,6 +51,10 @@ def deliver_command(
         _follow(settings.database_url, options, only, every)
         return
     done = deliver(settings.database_url, options, only=only)
+    if only is None:
+        from pipelines.erasing.callbacks import call_back
+
+        call_back(settings, note)
     _tell_passes(done, as_json)
     if problems := [one for one in done if one.problem]:
         raise CheckFailed(f"Destination {problems[0].destination}: {problems[0].problem}")

@@ -134,10 +134,13 @@ def request(  # noqa: PLR0917  # options of a command are named by its caller
 
 @app.command("run")
 def run(as_json: bool = Json) -> None:
-    """Carry out every approved request and finish interrupted ones."""
+    """Carry out every approved request, finish interrupted ones, and tell controllers how theirs go on."""
     from pipelines.erasing import requests
+    from pipelines.erasing.callbacks import call_back
 
-    carried_out = requests.run_all(load_settings(), progress=note)
+    settings = load_settings()
+    carried_out = requests.run_all(settings, progress=note)
+    call_back(settings, progress=note)
     if as_json:
         emit_json(carried_out)
         return

@@ -21,6 +21,8 @@ def operations(client: Client) -> list[tuple[str, str, dict[str, Any]]]:
         for address, methods in document["paths"].items()
         if address.startswith("/v1/")
         for method, operation in methods.items()
+        # Version 1.0 of another specification, not of the native API.
+        if operation["tags"] != ["opendsr"]
     ]
 
 

@@ -151,9 +151,13 @@ def test_open_requests_are_counted_by_how_they_stand(register: Register) -> None
 
 
 def test_a_request_by_its_origin(register: Register) -> None:
-    one, _ = receive(register, asked([MAIL], origin={"way": "opendsr", "id": "7"}))
+    named = {"way": "opendsr", "controller": "acme", "id": "7"}
+    one, _ = receive(register, asked([MAIL], origin=named))
     assert register.by_origin(way="opendsr", id="7") == one
     assert register.by_origin(way="opendsr", id="8") is None
+    assert receive(register, asked([PHONE], origin=named)) == (one, False), "the name counts, not what is asked"
+    other, is_new = receive(register, asked([MAIL], origin={**named, "id": "8"}))
+    assert is_new and other.request != one.request
 
 
 def test_the_policy_comes_from_the_settings(tmp_path: Path) -> None:
