@@ -30,6 +30,7 @@ from api.middleware import Guard
 from api.opendsr import endpoints as opendsr
 from api.privacy import endpoints as privacy
 from api.profiles import endpoints as profiles
+from api.regulations import endpoints as regulations
 from api.segments import endpoints as segments
 from api.services import Normaliser, Services
 from api.shelf import AnswerShelf
@@ -102,6 +103,7 @@ def create_app(
         privacy,
         holds,
         opendsr,
+        regulations,
         admin,
         health,
     ):

@@ -20,7 +20,11 @@ from cdp.clock import stopwatch
 MAX_BODY_BYTES = 64 * 1024
 
 # Definitions of segments may be long lists of conditions, and requests name thousands of people.
-LARGER_BODIES = {"/v1/segments": 1024 * 1024, "/v1/privacy/requests": 4 * 1024 * 1024}
+LARGER_BODIES = {
+    "/v1/segments": 1024 * 1024,
+    "/v1/privacy/requests": 4 * 1024 * 1024,
+    "/regulations": 2 * 1024 * 1024,
+}
 
 _PRIVATE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
 

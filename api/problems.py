@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -22,7 +23,7 @@ from cdp.errors import CdpError, ConflictError, NotFoundError
 from cdp.store.base import UnavailableError
 
 MEDIA_TYPE = "application/problem+json"
-CHALLENGE = 'Bearer realm="wayfinder"'
+_CHALLENGE = 'Bearer realm="wayfinder"'
 KIND = "urn:wayfinder:problem:"
 
 logger = logging.getLogger("wayfinder.api")
@@ -46,6 +47,17 @@ class Problem(BaseModel):
     instance: str = Field(description="The request, as in the header Request-Id.")
     errors: list[FieldProblem] | None = None
     merged_into: str | None = Field(None, description="Of a merged profile: the id it lives on as.")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What an error says outside, for answers in a form of another specification."""
+
+    status: int
+    title: str
+    message: str
+    fields: Sequence[Mapping[str, str]] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class ProfileMoved(CdpError):
@@ -135,6 +147,24 @@ def fields(error: RequestValidationError) -> list[dict[str, str]]:
     return [{"field": _place(item), "message": _message(item)} for item in error.errors()]
 
 
+def failure(request: Request, caught: CdpError | RequestValidationError | HTTPException) -> Failure:
+    """What an error of a route says outside, without internals or values of the caller."""
+    if isinstance(caught, RequestValidationError):
+        wrong = fields(caught)
+        first = f"{wrong[0]['field']} {wrong[0]['message']}." if wrong else "The request is wrong."
+        return Failure(422, "Input is wrong", first, wrong)
+    if isinstance(caught, HTTPException):
+        phrase = HTTPStatus(caught.status_code).phrase
+        said = _DETAILS.get(caught.status_code, f"{phrase}.")
+        return Failure(caught.status_code, phrase, said, headers=dict(caught.headers or {}))
+    if caught.status >= 500 and caught.status != 503:
+        # These name files and settings, which are nobody's business outside.
+        log(request_id(request), caught)
+        return Failure(caught.status, caught.title, "This failed on our side; the log knows it by the Request-Id.")
+    headers = {"WWW-Authenticate": _CHALLENGE} if caught.status == 401 else {}
+    return Failure(caught.status, caught.title, caught.message, headers=headers)
+
+
 def log(request_id: str, error: BaseException) -> None:
     """Kind and place of an error, without its message."""
     frames = traceback.extract_tb(error.__traceback__)
@@ -154,7 +184,7 @@ async def _from_tree(request: Request, error: Exception) -> JSONResponse:
     headers = dict(getattr(error, "headers", {}))
     detail = error.message
     if error.status == 401:
-        headers["WWW-Authenticate"] = CHALLENGE
+        headers["WWW-Authenticate"] = _CHALLENGE
     if error.status == 503 or isinstance(error, ConflictError):
         headers["Retry-After"] = "2"
     elif error.status >= 500:
@@ -175,10 +205,10 @@ async def _from_framework(request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     phrase = HTTPStatus(status).phrase
-    return problem(request_id(request), status, phrase, DETAILS.get(status, f"{phrase}."), headers=headers)
+    return problem(request_id(request), status, phrase, _DETAILS.get(status, f"{phrase}."), headers=headers)
 
 
-DETAILS = {
+_DETAILS = {
     400: "The body could not be read as JSON.",
     404: "There is nothing at this address; /docs lists what there is.",
     405: "This address does not know this method; see the header Allow.",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from api.opendsr.schemas import RegulatedWanted, Wanted
@@ -26,7 +27,7 @@ from privacy.receipts import canonical
 from privacy.register import Asked
 from privacy.requests import request as acts
 from privacy.requests.request import Request
-from privacy.requests.words import Kind, State, Verification
+from privacy.requests.words import Kind, State
 
 # How far ahead of ours a controller's clock may be.
 SKEW = timedelta(days=1)
@@ -80,13 +81,8 @@ def _received(services: Services, caller: Caller, dialect: Dialect, wanted: Want
         min(wanted.submitted_time, now),
     )  # fmt: skip
 
-    def begin(one: Request) -> Request:
-        one = acts.verify(one, Verification.CONTROLLER, actor=caller.actor, now=now)
-        if services.policy.four_eyes and kind is Kind.ERASURE:
-            return one
-        return acts.approve(one, actor=caller.actor, now=now, four_eyes=False)
-
-    made, is_new = services.register.receive(asked, actor=caller.actor, now=now, policy=services.policy, then=begin)
+    vouched = partial(acts.vouch, actor=caller.actor, now=now, four_eyes=services.policy.four_eyes)
+    made, is_new = services.register.receive(asked, actor=caller.actor, now=now, policy=services.policy, then=vouched)
     if not tokens.any_version(keys, words.WAY, content, [str(made.origin["content"])]):
         raise ConflictError("subject_request_id was used for another request; each has an id of its own.")
     detail = {"kind": made.kind, "people": made.subjects, "way": words.WAY}

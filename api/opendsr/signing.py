@@ -25,7 +25,6 @@ from privacy.opendsr.words import Dialect
 
 NOT_SET_UP = "OpenDSR is not set up on this server: it needs a certificate to sign with."
 EXPIRED = "OpenDSR is not available: the certificate of this server is not valid today."
-ON_OUR_SIDE = "This failed on our side; the log knows it by the header Request-Id."
 
 # What the specification answers with 400.
 _WRONG = frozenset({409, 412, 422})
@@ -52,11 +51,6 @@ def signed_route(dialect: Dialect) -> type[APIRoute]:
     return SignedRoute
 
 
-def error(status: int, message: str, errors: list[dict[str, str]] | None = None) -> dict[str, Any]:
-    """The error object (7.6)."""
-    return {"error": {"code": status, "message": message, "errors": errors or []}}
-
-
 def _require_usable(signer: Signer | None) -> None:
     if signer is None:
         raise UnavailableError(NOT_SET_UP)
@@ -72,23 +66,12 @@ def _signed(response: Response, signer: Signer | None, dialect: Dialect) -> Resp
 
 
 def _wrong(request: Request, caught: CdpError | RequestValidationError | HTTPException) -> Response:
-    if isinstance(caught, RequestValidationError):
-        found = [
-            {"domain": "Validation", "reason": "InvalidValue", "message": f"{field['field']} {field['message']}."}
-            for field in problems.fields(caught)
-        ]
-        return JSONResponse(error(400, found[0]["message"], found), 400)
-    if isinstance(caught, HTTPException):
-        message = problems.DETAILS.get(caught.status_code, "The request cannot be answered.")
-        return JSONResponse(error(caught.status_code, message), caught.status_code, caught.headers)
-    status = 400 if caught.status in _WRONG else caught.status
-    message, headers = caught.message, {}
-    if status == 401:
-        headers["WWW-Authenticate"] = problems.CHALLENGE
-    if status >= 500 and not isinstance(caught, UnavailableError):
-        # These name files and settings, which are nobody's business outside.
-        problems.log(problems.request_id(request), caught)
-        message = ON_OUR_SIDE
-    reason = caught.title.replace(" ", "")
-    detail = {"domain": "Request" if status < 500 else "Server", "reason": reason, "message": message}
-    return JSONResponse(error(status, message, [detail]), status, headers)
+    found = problems.failure(request, caught)
+    status = 400 if found.status in _WRONG else found.status
+    domain, reason = ("Server" if status >= 500 else "Request"), found.title.replace(" ", "")
+    errors = [
+        {"domain": "Validation", "reason": "InvalidValue", "message": f"{field['field']} {field['message']}."}
+        for field in found.fields
+    ] or [{"domain": domain, "reason": reason, "message": found.message}]
+    body = {"error": {"code": status, "message": found.message, "errors": errors}}
+    return JSONResponse(body, status, dict(found.headers))

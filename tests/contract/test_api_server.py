@@ -249,6 +249,10 @@ OPERATIONS = [
     "GET /v2/requests/{subject_request_id}",
     "GET /v2/status/{subject_request_id}",
     "DELETE /v2/requests/{subject_request_id}",
+    "GET /regulations",
+    "POST /regulations",
+    "GET /regulations/{regulate_id}",
+    "DELETE /regulations/{regulate_id}",
 ]
 # Drawn from a snapshot with all marts; their answers are checked in the tests of the map and of where people stand.
 UNDRIVEN = [
