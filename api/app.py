@@ -44,8 +44,8 @@ from cdp.store.base import Store
 from cdp.store.reader import SnapshotReader
 from privacy import policy
 from privacy.consent.standing import Standing
-from privacy.packages.vault import Vault
 from privacy.opendsr import certificate
+from privacy.packages.vault import Vault
 from privacy.register import Register
 
 FOLLOW_SECONDS = 2.0

@@ -13,16 +13,21 @@ from api.app import create_app
 from cdp.errors import ConflictError
 from cdp.settings import Settings
 from cdp.store import open_store
+from privacy import policy
+from privacy.opendsr import certificate
 from privacy.restored import require_replayed
 
 
 def serve(settings: Settings, listening: Callable[[], None] | None = None) -> None:
     """Serve until interrupted; `listening` is called once requests are taken.
 
-    Raises ConflictError when the address is taken or erasures must be replayed first.
+    Raises ConflictError when the address is taken or erasures must be replayed first, ConfigurationError for a setting
+    that the app would stumble over while it starts.
     """
     import uvicorn
 
+    policy.load(settings)
+    certificate.load(settings.opendsr_certificate, settings.opendsr_key)
     with open_store(settings.database_url) as store, _listening(settings) as listener:
         require_replayed(settings.privacy, store)
         config = uvicorn.Config(

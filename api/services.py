@@ -19,8 +19,8 @@ from cdp.outbound import Guard
 from cdp.store.aio import AsyncReader
 from cdp.store.base import Store
 from privacy.consent.standing import Standing
-from privacy.packages.vault import Vault
 from privacy.opendsr.certificate import Signer
+from privacy.packages.vault import Vault
 from privacy.policy import Policy
 from privacy.register import Register
 

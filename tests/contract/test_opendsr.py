@@ -18,6 +18,8 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 
 from api.app import create_app
+from api.serve import serve
+from cdp.errors import ConfigurationError
 from cdp.settings import load_settings
 from cdp.store import keys
 from cdp.store.memory import InMemoryStore
@@ -402,6 +404,11 @@ def test_without_a_certificate_nothing_is_answered(processor: Processor, monkeyp
     answer = processor.by.post(processor.version.requests, json=processor.version.request())
     assert answer.status_code == 503 and "needs a certificate" in answer.json()["error"]["message"]
     assert processor.register.all() == [] and processor.version.signature_header not in answer.headers
+
+
+def test_a_server_with_half_a_certificate_does_not_start(tmp_path: Path, pair: Pair) -> None:
+    with pytest.raises(ConfigurationError, match="belong together"):
+        serve(load_settings(home=tmp_path, opendsr_key=pair.key))
 
 
 def test_nothing_personal_is_kept_in_the_clear_or_logged(
