@@ -9,20 +9,20 @@ from cdp.settings import Settings
 from cdp.spill import spill_folder
 from cdp.store import open_store, subject_rows
 from cdp.store.base import Store
+from pipelines.erasing.freezing import parse_all
 from pipelines.erasing.keys import install
 from pipelines.sources.mapping import load_mappings
 from pipelines.sources.registry import ENTITIES
 from privacy.closure import Closure
 from privacy.erasure import database
+from privacy.holds.register import Holds
 from privacy.inventory.load import load
 from privacy.inventory.model import Inventory
 from privacy.packages import contents as described
 from privacy.packages import explaining, gathering
 from privacy.packages.content import Column, Content, Kind, Part
 from privacy.packages.gathering import PeopleList, Whose
-
-# Only the newest reads of a profile are told; a person who is looked at every second has seen enough.
-MOST_READS = 1000
+from privacy.reaching import WEAK
 
 
 def gather(settings: Settings, request: str, kind: Kind, closure: Closure, now: datetime) -> tuple[Content, Whose]:
@@ -45,6 +45,8 @@ def gather(settings: Settings, request: str, kind: Kind, closure: Closure, now: 
             parts = gathering.from_warehouse(connection, inventory, contents, person, _lists(settings))
     with open_store(settings.database_url) as store:
         parts += _from_store(settings, store, inventory, contents, person)
+    if kind == "access":
+        parts += _held(settings, closure)
     parts.sort(key=lambda part: contents.place(part.name.removeprefix("store.")))
     content = Content(kind, request, now, tuple(parts), doubtful=person.doubtful)
     if kind == "portability":
@@ -69,15 +71,41 @@ def _from_store(
 
 
 def _reads(store: Store, contents: described.Contents, profiles: tuple[str, ...]) -> list[Part]:
-    """When somebody read the profile and how, without who: that is the staff's."""
+    """When somebody read the profile or changed something and how, without who: that is the staff's."""
     rows: list[dict[str, Any]] = []
     for profile in profiles:
-        rows += [
-            {"at": row.entry.at, "action": row.entry.action}
-            for row in store.audit_rows(object=profile, limit=MOST_READS)
-        ]
+        after = 0
+        while page := store.audit_rows(object=profile, after=after):
+            rows += [{"at": row.entry.at, "action": row.entry.action} for row in page]
+            after = page[-1].seq
     columns = tuple(Column(name, contents.title_of(name), "behaviour") for name in ("at", "action"))
     return gathering.part("store.audit", "sent", "When your profile was read or changed", columns, rows)
+
+
+def _held(settings: Settings, closure: Closure) -> list[Part]:
+    """What legal holds keep of somebody whose data was erased: it is sealed, and is theirs to see all the same.
+
+    A hold is theirs when it names one of their identifiers; a household's telephone is not enough.
+    """
+    holds = Holds(settings.privacy)
+    named = {(one.kind, one.value) for one in closure.named if one.kind not in WEAK}
+    parts: list[Part] = []
+    for hold in holds.open_ones():
+        if not hold.kept:
+            continue
+        content = holds.sealed(hold.hold).load()
+        (meant,) = parse_all([content["identifiers"]])
+        if named.isdisjoint((one.kind, one.value) for one in meant):
+            continue
+        for number, erasure in enumerate(content["kept"].values(), start=1):
+            for category, one in erasure.items():
+                fields = dict.fromkeys(field for record in one["records"] for field in record)
+                parts += gathering.part(
+                    f"held.{hold.hold}.{number}.{category}", "records", f"Kept because the law asks for it: {category}",
+                    tuple(Column(field, field, "document") for field in fields), one["records"],
+                    about=f"Your data was erased but for this, which is sealed until {hold.until} and not used.",
+                )  # fmt: skip
+    return parts
 
 
 def _lists(settings: Settings) -> dict[str, PeopleList]:

@@ -20,7 +20,7 @@ _TECHNICAL = frozenset({"key", "none", "staff"})
 # Categories whose texts are codes of ours, not something that a person wrote.
 _CODED = frozenset({"none", "derived", "behaviour", "consent"})
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?")
-_CODE = re.compile(r"[a-z]+(_[a-z]+)+")
+_CODE = re.compile(r"[a-z]+([._][a-z]+)+")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _TITLES = {"access": "What we hold about you", "portability": "What you gave us, to take along"}
 _STYLE = """
@@ -189,7 +189,7 @@ def _cell(value: Any, is_code: bool) -> str:
     if _DAY.fullmatch(text):
         return escape(_day(datetime.fromisoformat(text)))
     # Codes of ours are words with lines between them.
-    return escape(text.replace("_", " ") if is_code and _CODE.fullmatch(text) else text)
+    return escape(re.sub("[._]", " ", text) if is_code and _CODE.fullmatch(text) else text)
 
 
 def _filled(value: Any) -> bool:

@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from cdp.errors import ConflictError, InputError, NotFoundError
 from cdp.store import open_store
 from pipelines.erasing import requests
 from pipelines.packaging import making
+from privacy.holds import hold as acts
+from privacy.holds.register import Holds
 from privacy.register import Register
 from privacy.requests.words import Kind
 from tests.unit.pipelines.erasing_world import ANN, World, make_world
@@ -111,6 +114,23 @@ def test_an_erasure_leaves_no_package_and_nothing_to_tell(world: World) -> None:
         fetched(world, nothing["request"])
     known = Register(world.settings.privacy).read(nothing["request"])
     assert known.status == "completed" and [step.note for step in known.history] == ["", "operator", "", "", ""]
+
+
+def test_what_a_hold_keeps_is_told(world: World) -> None:
+    hold = Holds(world.settings.privacy).place(
+        [f"email:{ANN}", "phone:+15035550123"], [("email", ANN)], basis="claims", categories=("orders",),
+        until="2999-12-31", actor="anna", now=wall_now(),
+    )  # fmt: skip
+    sealed = Holds(world.settings.privacy).sealed(hold.hold)
+    sealed.save({**sealed.load(), "kept": {"er-1": {"orders": {"of": "sales.deals", "records": [{"Amount": "12"}]}}}})
+    noted = partial(acts.kept, request="er-1", counts={"orders": 1}, actor="pipeline", now=wall_now())
+    Holds(world.settings.privacy).change(hold.hold, noted)
+    tables = fetched(world, carried_out(world, f"email:{ANN}")["request"])["tables"]
+    (held,) = [table for name, table in tables.items() if name.startswith("held.")]
+    assert held["rows"] == [{"Amount": "12"}] and "2999-12-31" in held["about"]
+    for kind, asked in ((Kind.ACCESS, f"email:{BOB}"), (Kind.PORTABILITY, f"email:{ANN}")):
+        others = fetched(world, carried_out(world, asked, kind=kind)["request"])["tables"]
+        assert not [name for name in others if name.startswith("held.")]
 
 
 def test_killed_before_the_last_note_it_is_made_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
