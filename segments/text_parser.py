@@ -23,6 +23,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from cdp.wording import nearest
 from segments.definition import MAX_DEPTH, MAX_NODES
 from segments.errors import DefinitionError, Problem
 
@@ -42,6 +43,7 @@ _CONDITIONS = (
     "reachable", "sample", "top", "bottom", "experiment", "everyone", "not", "all", "any", "(",
 )  # fmt: skip
 _ORDERS = ("=", "!=", "<", "<=", ">", ">=")
+_VALUES = ("a text in single quotes", "a number", "true", "false", "a moment such as '2025-01-31' or 30d ago")
 _OPERATORS = (*_ORDERS, "in", "not in", "between", "contains", "starts with", "ends with", "is missing", "is known")
 
 
@@ -69,7 +71,10 @@ def _tokens(text: str) -> list[Token]:
     while place < len(text):
         match = _TOKEN.match(text, place)
         if match is None or match.lastgroup is None:
-            raise _fault(text, place, "cannot be read here", ())
+            if text[place] == "'":
+                raise _fault(text, place, "opens with a quote that nothing closes", ())
+            measured = ("a number", "a duration such as 90min, 36h, 30d or 2w") if text[place].isdigit() else ()
+            raise _fault(text, place, "cannot be read here", measured)
         if match.lastgroup != "space":
             found.append(Token(match.lastgroup, match[0], place))
         place = match.end()
@@ -81,7 +86,8 @@ def _fault(text: str, place: int, message: str, allowed: tuple[str, ...]) -> Def
     # The author's own words are not repeated where they may be somebody's address.
     word = re.match(r"[A-Za-z_0-9.]{1,30}|[^\sA-Za-z0-9_'\"]{1,2}", text[place:])
     shown = f"“{word[0]}”" if word else "this text" if place < len(text) else "the end"
-    return DefinitionError([Problem(f"where, line {line}, column {column}", f"{shown} {message}.", allowed)])
+    near = nearest(word[0], allowed) if word else ""
+    return DefinitionError([Problem(f"where, line {line}, column {column}", f"{shown} {message}.{near}", allowed)])
 
 
 class _Parser:
@@ -212,7 +218,9 @@ class _Parser:
         if self._kind() == "text":
             node[word] = self._string()
         elif word == "touchpoint":
-            raise self._expected("a touchpoint type in quotes")
+            raise self._expected("a touchpoint type in single quotes")
+        elif not (self._peek("where") or self._peek(")")):
+            raise self._expected("the name of an event in single quotes", "where", ")")
         if self._take("where"):
             node["where"] = [self._filter()]
             while self._take("and"):
@@ -255,7 +263,8 @@ class _Parser:
                 if self._take("without"):
                     step["without"] = self._match()
                 node["steps"].append(step)
-        self._need(")")
+        if not self._take(")"):
+            raise self._expected("then", "within", "without", ")")
         return node | self._window()
 
     def _stage(self) -> Any:
@@ -352,6 +361,8 @@ class _Parser:
             return self._moment()
         if self._kind() == "number":
             return self._number()
+        if not (self._peek("true") or self._peek("false")):
+            raise self._expected(*_VALUES)
         return self._need("true", "false") == "true"
 
     def _number(self) -> int | float:
@@ -370,7 +381,8 @@ class _Parser:
         return value
 
     def _dotted(self) -> str:
-        self._need(".")
+        if not self._take("."):
+            raise self._expected("a dot and a name")
         return self._name()
 
     def _name(self) -> str:

@@ -261,7 +261,11 @@ def test_deep_trees_are_refused_before_anything_recurses(marts: duckdb.DuckDBPyC
         ("", "line 1, column 1", "everyone"),
         ("event('a') in 30 days", "line 1, column 15", "a duration such as 30d"),
         ("sample('x', 5)", "line 1, column 14", "%"),
-        ("touchpoint()", "line 1, column 12", "a touchpoint type in quotes"),
+        ("touchpoint()", "line 1, column 12", "a touchpoint type in single quotes"),
+        ('event("a")', "line 1, column 7", "the name of an event in single quotes"),
+        ("trait.country = DE", "line 1, column 17", "a text in single quotes"),
+        ("event('a') in 3m", "line 1, column 15", "a duration such as 90min, 36h, 30d or 2w"),
+        ("sequence(event('a') then event('b') wihtin 2h)", "line 1, column 37", "within"),
         ("stage = 'use' for >= 3", "line 1, column 22", "a duration"),
     ],
 )
@@ -270,6 +274,11 @@ def test_syntax_faults_name_line_and_column(text: str, place: str, allowed: str 
     assert path == f"where, {place}"
     assert "unclosed" not in message
     assert allowed is None or allowed in listed
+
+
+def test_a_word_that_is_nearly_right_is_named() -> None:
+    assert told("trait.country = 'a' adn everyone")[0][1] == "“adn” cannot stand here. Did you mean and?"
+    assert told("trait.country = 'a")[0][1] == "this text opens with a quote that nothing closes."
 
 
 @settings(max_examples=40, deadline=None)
