@@ -20,15 +20,30 @@ from activation.outcome import Outcome
 
 # What a spreadsheet would run as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_REMOVAL = ("message_id", "change", "profile_id", "at")
 _FIRST = ("message_id", "change", "segment", "member", "profile_id", "former_profile_id", "at")
 
 
 def send(config: Files, destination: str, messages: Sequence[Message]) -> Outcome:
-    """Write one file with all messages."""
-    rows = [message.row() for message in messages]
-    content = _csv(rows, list(config.fields)) if config.format == "csv" else _ndjson(rows)
+    """Write one file with all messages; with the news of erasures among them, a removal file of its own for these."""
+    erased = [message for message in messages if message.told_as == "erased"]
+    others = [message for message in messages if message.told_as != "erased"]
+    outcome = Outcome("taken")
+    if others:
+        columns = (*_FIRST, *config.fields)
+        outcome = _send(config, destination, [message.row() for message in others], columns, others)
+    if erased and outcome.result == "taken":
+        rows = [{name: message.row()[name] for name in _REMOVAL} for message in erased]
+        outcome = _send(config, f"{destination}-erased", rows, _REMOVAL, erased)
+    return outcome
+
+
+def _send(
+    config: Files, name: str, rows: Sequence[dict[str, Any]], columns: Sequence[str], messages: Sequence[Message]
+) -> Outcome:
+    content = _csv(rows, columns) if config.format == "csv" else _ndjson(rows)
     first, last = messages[0].delivery.id, messages[-1].delivery.id
-    name = f"{destination}-{first:012}-{last:012}.{config.format}"
+    name = f"{name}-{first:012}-{last:012}.{config.format}"
     try:
         if "://" in config.folder:
             _put(f"{config.folder.rstrip('/')}/{name}", content)
@@ -84,9 +99,9 @@ def _ndjson(rows: Sequence[dict[str, Any]]) -> bytes:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
 
-def _csv(rows: Sequence[dict[str, Any]], fields: Sequence[str]) -> bytes:
+def _csv(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> bytes:
     text = io.StringIO()
-    writer = csv.DictWriter(text, [*_FIRST, *fields], restval="", lineterminator="\r\n")
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\r\n")
     writer.writeheader()
     writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     return text.getvalue().encode("utf-8-sig")

@@ -1,6 +1,7 @@
 """What is told of a change: decided at the moment of sending, and written in the receiver's form.
 
-An exit names the person by id only: it may be there because they may not be used any more, or are erased.
+An exit names the person by id only: it may be there because they may not be used any more, or are erased. That somebody
+was erased (GDPR Art. 19) is told by id too, to everybody who was ever given them, whatever the person agreed to.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ def judge(one: Delivery, now: Standing) -> Verdict:
     receiver that holds such a person is told the exit. An exit goes to whoever was told of the entry. What a later
     message has overtaken stays unsent.
     """
+    if one.kind == "erased":
+        # Of somebody who lives nothing of the kind is true.
+        return Verdict("erased") if now.document is None else Verdict(None, "superseded")
     if now.outrun:
         return Verdict(None, "superseded")
     if one.kind == "exited":
@@ -63,7 +67,7 @@ class Message:
     @property
     def member(self) -> bool:
         """Whether the person is in, after this message."""
-        return self.told_as != "exited"
+        return self.told_as not in ("exited", "erased")
 
     def row(self) -> dict[str, Any]:
         """As one flat row."""
@@ -81,8 +85,8 @@ class Message:
 
 
 def build(one: Delivery, told_as: str, document: str | None, fields: Mapping[str, str]) -> Message:
-    """The message with the fields that the receiver asked for; an exit has none."""
-    if told_as == "exited" or document is None:
+    """The message with the fields that the receiver asked for; an exit and the news of an erasure have none."""
+    if told_as in ("exited", "erased") or document is None:
         return Message(one, told_as, {})
     known = json.loads(document)
     return Message(one, told_as, {name: value_at(known, path) for name, path in fields.items()})
@@ -91,6 +95,15 @@ def build(one: Delivery, told_as: str, document: str | None, fields: Mapping[str
 def wayfinder(message: Message, titles: Mapping[str, str]) -> bytes:
     """Our own form: one JSON object."""
     one = message.delivery
+    if message.told_as == "erased":
+        return _json(
+            {
+                "id": one.message_id,
+                "type": "profile.erased",
+                "at": _when(one.at),
+                "profile": {"profile_id": message.profile_id},
+            }
+        )
     body: dict[str, Any] = {
         "id": one.message_id,
         "type": f"trigger.{one.trigger_key}" if message.told_as == "trigger" else f"segment.{message.told_as}",
@@ -106,9 +119,18 @@ def wayfinder(message: Message, titles: Mapping[str, str]) -> bytes:
 def audience(message: Message, titles: Mapping[str, str]) -> bytes:
     """Segment's form: an identify with the membership as a trait and a track, as one batch.
 
-    A merge is an exit of the former id and an entry of the living one. Source: Segment's spec of Engage data.
+    A merge is an exit of the former id and an entry of the living one; an erasure is a regulation. Sources: Segment's
+    spec of Engage data, and the body of `POST /regulations` in its Public API.
     """
     one = message.delivery
+    if message.told_as == "erased":
+        return _json(
+            {
+                "regulationType": "SUPPRESS_WITH_DELETE",
+                "subjectType": "USER_ID",
+                "subjectIds": [message.profile_id],
+            }
+        )
     context = {
         "personas": {
             "computation_class": "audience",

@@ -1,7 +1,8 @@
 """Rows of a receiver's PostgreSQL table: one per person and segment, inserted or brought up to date.
 
 The batch and its rows are one transaction, and sending it again writes the same rows, so nothing doubles. An exit
-leaves the row with `member = false` and without fields; a merge moves the row to the living id.
+leaves the row with `member = false` and without fields; a merge moves the row to the living id; an erasure deletes the
+person's rows of all segments.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ def send(config: Table, secret: str, messages: Sequence[Message]) -> Outcome:
         with engine.connect().execution_options(writes=True) as connection, connection.begin():
             connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
             for message in messages:
+                if message.told_as == "erased":
+                    connection.execute(sa.delete(table).where(table.c.profile_id == message.profile_id))
+                    continue
                 if message.former_id:
                     former = sa.and_(table.c.profile_id == message.former_id, table.c.segment == _segment(message))
                     connection.execute(sa.delete(table).where(former))

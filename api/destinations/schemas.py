@@ -64,7 +64,7 @@ class Delivery(BaseModel):
     former_id: str | None
     segment_key: str
     trigger_key: str | None
-    kind: Literal["entered", "exited", "carried", "trigger"]
+    kind: Literal["entered", "exited", "carried", "trigger", "erased"]
     reason: str
     at: datetime = Field(description="The data's time of the change.")
     state: State
@@ -72,6 +72,7 @@ class Delivery(BaseModel):
     due_at: datetime | None
     finished_at: datetime | None
     error: str | None
+    request: str | None = Field(description="The subject request of which an erasure is told; null otherwise.")
 
 
 class Sync(BaseModel):

@@ -18,6 +18,7 @@ from api.privacy.schemas import (
     InState,
     OfKind,
     OnlyOpen,
+    Recipients,
     Refused,
     RequestId,
     RequestPage,
@@ -156,6 +157,11 @@ async def read_package(
     return Response(archive, media_type=ZIP, headers=headers)
 
 
+async def read_recipients(services: ServicesDependency, caller: ReceiptReader, request: RequestId) -> dict[str, Any]:
+    """Which destinations had been given the person, and whether they were told of the erasure (GDPR Art. 19)."""
+    return await service.recipients(services, caller, request)
+
+
 def router() -> APIRouter:
     """The routes of this feature."""
     routes = APIRouter(prefix="/v1/privacy/requests", tags=["privacy"], responses=READ)
@@ -185,6 +191,7 @@ def router() -> APIRouter:
     routes.add_api_route(
         "/{request}/package", read_package, response_class=Response, responses={**file, **responses(410)}
     )
+    routes.add_api_route("/{request}/recipients", read_recipients, response_model=Recipients)
     return routes
 
 

@@ -91,6 +91,21 @@ class SubjectRequest(BaseModel):
     history: list[Step]
 
 
+class Recipient(BaseModel):
+    """A destination that had been given the person: messages about the erasure by what became of them."""
+
+    destination: str
+    told: int
+    pending: int
+    failed: int = Field(description="Given up; `replay` of the destination tries again.")
+
+
+class Recipients(BaseModel):
+    """Whom the person had been given to."""
+
+    data: list[Recipient]
+
+
 class RequestPage(BaseModel):
     """A page of requests, oldest first."""
 

@@ -20,6 +20,7 @@ from api.services import Services
 from cdp.clock import wall_now
 from cdp.errors import InputError, NotFoundError, VersionMismatch
 from cdp.ids import digest
+from cdp.store.recipients import standing
 from privacy import receipts
 from privacy.naming import PROFILE, living
 from privacy.packages.vault import READ, Record
@@ -120,6 +121,15 @@ async def package(services: Services, caller: Caller, request: str) -> tuple[Rec
     for seen in (request, *sorted(whose.profiles)):
         services.audit.record(caller.actor, READ, seen, {"request": request})
     return record, archive
+
+
+async def recipients(services: Services, caller: Caller, request: str) -> dict[str, Any]:
+    """Who had been given the person and knows of the erasure; nobody for a store without destinations."""
+    await read(services, request)
+    url = services.store.url
+    found = [] if url == "memory:" else await asyncio.to_thread(standing, url, request)
+    services.audit.record(caller.actor, "privacy.recipients.read", request, {"destinations": len(found)})
+    return {"data": found}
 
 
 def etag(one: Request) -> str:

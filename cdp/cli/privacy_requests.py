@@ -25,6 +25,7 @@ Name = typer.Argument(..., metavar="REQUEST", help="The request.")
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command("list")(list_requests)
+    app.command("show")(show)
     app.command("identify")(identify)
     app.command("approve")(approve)
     app.command("extend")(extend)
@@ -66,6 +67,27 @@ def list_requests(
             for one in found
         ],
     )  # fmt: skip
+
+
+def show(name: str = Name, as_json: bool = Json) -> None:
+    """One request, and who of those that were given the person knows of the erasure by now."""
+    from cdp.clock import wall_now
+    from cdp.store import recipients
+    from pipelines.erasing import requests
+    from privacy import policy
+
+    settings = load_settings()
+    one = requests.read(settings, name)
+    told = recipients.standing(settings.database_url, name)
+    facts = {**_shown(one, policy.load(settings).days, wall_now()), "recipients": told}
+    if as_json:
+        emit_json(facts)
+        return
+    for field in ("request", "kind", "status", "requested_at", "due_on", "subjects", "doubtful", "reason"):
+        say(f"{field.replace('_', ' ')}: {facts[field] if facts[field] is not None else '-'}")
+    if told:
+        columns = ("destination", "told", "pending", "failed")
+        table(columns, [tuple(line[column] for column in columns) for line in told])
 
 
 def identify(

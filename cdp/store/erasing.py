@@ -38,7 +38,7 @@ _DECISIONS = ("identity_decision_links", "identity_withdrawals", "identity_decis
 _NAMED = (consent_records.name, correction_places.name, correction_withdrawals.name)
 # The feed keeps the exits of the erased.
 _FEED = membership_changes.name
-# The outbox keeps the exits that receivers have still to be told, and who they hold until then.
+# The outbox keeps what receivers have still to be told, and who they hold until then.
 _OUTBOX = deliveries.name
 OWN = {name: declared.rows[1] for name, declared in TABLES.items() if declared.rows[0] == "profile"}
 
@@ -58,9 +58,12 @@ class Eraser(Protocol):
         """Rows by table that an erasure of these profiles would touch."""
         ...
 
-    def erase(self, profile_ids: Iterable[str], publication: Publication | None) -> StoreErased:
+    def erase(
+        self, profile_ids: Iterable[str], publication: Publication | None, *, request: str | None = None
+    ) -> StoreErased:
         """Delete everything about the profiles; their ids stay as retired. `publication` is recorded with it.
 
+        With `request` everybody who was given one of them is told, in the name of that request (GDPR Art. 19).
         Ids that the store does not know are passed over; erasing again changes nothing.
         """
         ...
@@ -92,13 +95,16 @@ class SqlEraser:
                 sent = sa.select(sa.func.count()).select_from(deliveries).where(
                     deliveries.c.profile_id.in_(batch),
                     sa.not_(sa.and_(deliveries.c.state == "pending", deliveries.c.kind == "exited")),
+                    deliveries.c.kind != "erased",
                 )  # fmt: skip
                 found[_OUTBOX] += connection.scalar(sent) or 0
                 living = sa.select(sa.func.count()).select_from(profiles).where(_not_erased(batch))
                 found[profiles.name] += connection.scalar(living) or 0
         return found
 
-    def erase(self, profile_ids: Iterable[str], publication: Publication | None) -> StoreErased:
+    def erase(
+        self, profile_ids: Iterable[str], publication: Publication | None, *, request: str | None = None
+    ) -> StoreErased:
         """See `Eraser.erase`."""
         ids = sorted(set(profile_ids))
         rows = dict.fromkeys((*OWN, _FEED, _OUTBOX, profiles.name), 0)
@@ -109,7 +115,7 @@ class SqlEraser:
         ):
             self._backend.lock(connection, "publish")
             at, run_id = _moment(connection, publication)
-            forgotten = forgetting.forget(connection, self._backend, ids, at=at, run_id=run_id)
+            forgotten = forgetting.forget(connection, self._backend, ids, at=at, run_id=run_id, request=request)
             rows |= {
                 "memberships": forgotten.memberships,
                 "membership_history": forgotten.history,

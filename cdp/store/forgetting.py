@@ -135,14 +135,62 @@ REMOVE_HISTORY = "delete from membership_history where profile_id in (select pro
 
 REMOVE_HOLDS = "delete from membership_holds where profile_id in (select profile_id from named_profiles)"
 
+# Who was given the person under which id, or may have been: what a receiver answered with an error it has read, what a
+# worker has in hand may arrive any moment.
+KNOWING: dict[str, str] = {"knowing": "destination_key {key}, profile_id {key}"}
+_GIVEN = "(d.state = 'delivered' or d.attempts > 0 or r.lease is not null) and d.kind <> 'erased'"
+WHO_KNOWS = f"""
+insert into knowing (destination_key, profile_id)
+select d.destination_key, n.profile_id
+from named_profiles as n
+join deliveries as d on d.profile_id = n.profile_id
+join destinations as r on r.key = d.destination_key
+where {_GIVEN}
+union
+select d.destination_key, n.profile_id
+from named_profiles as n
+join deliveries as d on d.former_id = n.profile_id
+join destinations as r on r.key = d.destination_key
+where {_GIVEN}
+union
+select m.destination_key, n.profile_id
+from named_profiles as n
+join destination_members as m on m.profile_id = n.profile_id
+"""
+# Those who never were need no exit either.
+NOT_TO_BE_TOLD = """
+delete from deliveries
+where profile_id in (select profile_id from named_profiles) and state = 'pending' and kind = 'exited'
+    and not exists (
+        select 1 from knowing as k
+        where k.destination_key = deliveries.destination_key and k.profile_id = deliveries.profile_id
+    )
+"""
+# After the exits, so that it is told last.
+TELL_OF_ERASURE = """
+insert into deliveries
+    (destination_key, message_id, profile_id, segment_key, kind, reason, at, state, attempts, request)
+select k.destination_key,
+    k.destination_key || ':' || :batch || '-erased-' || row_number() over (order by k.destination_key, k.profile_id),
+    k.profile_id, '', 'erased', 'erased', :at, 'pending', 0, :request
+from knowing as k
+where not exists (
+    select 1 from deliveries as d
+    where d.destination_key = k.destination_key and d.profile_id = k.profile_id and d.kind = 'erased'
+)
+order by k.destination_key, k.profile_id
+"""
+
 # The same for messages about people who are not erased: they no longer speak of those who are.
 END_INHERITED_MESSAGES = END_INHERITANCE.replace("membership_changes", "deliveries").replace("set change", "set kind")
 END_BEQUEATHED_MESSAGES = END_BEQUEST.replace("membership_changes", "deliveries").replace("set change", "set kind")
 
-# A receiver that was told of the entry is told of the exit; everything else about the erased leaves outbox and log.
+# A receiver that was told of the entry is told of the exit; of the erased nothing else but the news of their erasure is
+# left in outbox and log.
 REMOVE_DELIVERIES = """
 delete from deliveries
 where profile_id in (select profile_id from named_profiles) and not (state = 'pending' and kind = 'exited')
+    and kind <> 'erased'
 """
 TELL_RECEIVERS = """
 insert into deliveries (destination_key, message_id, profile_id, segment_key, kind, reason, at, state, attempts)
@@ -174,12 +222,26 @@ join named_profiles as n on n.profile_id = m.profile_id
 
 
 def forget(
-    connection: sa.Connection, backend: Backend, profile_ids: Iterable[str], *, at: datetime, run_id: str
+    connection: sa.Connection,
+    backend: Backend,
+    profile_ids: Iterable[str],
+    *,
+    at: datetime,
+    run_id: str,
+    request: str | None = None,
 ) -> Forgotten:
-    """What `Segmentation.forget` promises, inside the caller's transaction; the caller holds the lock `publish`."""
+    """What `Segmentation.forget` promises, inside the caller's transaction; the caller holds the lock `publish`.
+
+    With the `request` of an erasure every receiver that was ever given one of the people is told of it, once for each
+    id under which it knows them.
+    """
     writer = MembershipWriter(connection, backend, at=at, run_id=run_id, reason="erased")
-    with named(connection, backend, profile_ids, at=writer.at, batch=secrets.token_hex(6)) as running:
+    batch = secrets.token_hex(6)
+    with named(connection, backend, profile_ids, at=writer.at, batch=batch, request=request or "") as running:
         running.run(WITH_MERGED)
+        running.create(KNOWING)
+        if request is not None:
+            running.run(WHO_KNOWS)
         for statement in (END_INHERITANCE, END_BEQUEST, END_INHERITED_MESSAGES, END_BEQUEATHED_MESSAGES):
             running.run(statement)
         changes = running.run(REMOVE_CHANGES)
@@ -190,6 +252,10 @@ def forget(
         left = running.run(LEAVE)
         moved = writer.settle(keep_history=False)
         running.run(TELL_RECEIVERS)
+        if request is not None:
+            running.run(NOT_TO_BE_TOLD)
+            running.run(TELL_OF_ERASURE)
+        running.drop(KNOWING)
     return Forgotten(
         memberships=left, history=history, changes=changes, exits=moved.exited, holds=holds, deliveries=deliveries
     )

@@ -35,8 +35,10 @@ class InMemoryEraser:
             ),
         }
 
-    def erase(self, profile_ids: Iterable[str], publication: Publication | None) -> StoreErased:
-        """See `Eraser.erase`."""
+    def erase(
+        self, profile_ids: Iterable[str], publication: Publication | None, *, request: str | None = None
+    ) -> StoreErased:
+        """See `Eraser.erase`; this store has no destinations, so nobody is told."""
         ids, now = frozenset(profile_ids), self._store.published
         rows = self.count(ids)
         now.identifiers = {key: number for key, number in now.identifiers.items() if key[2] not in ids}

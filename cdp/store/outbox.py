@@ -61,6 +61,7 @@ class Delivery:
     due_at: datetime | None
     finished_at: datetime | None
     error: str | None
+    request: str | None = None
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,9 @@ class Outbox:
             connection.execute(pending.values(**values))
 
     def _hold(self, connection: sa.Connection, one: Delivery, told_as: str, now: datetime) -> None:
-        if told_as == "trigger":
+        if told_as == "erased":
+            _forget(connection, one)
+        if told_as in ("trigger", "erased"):
             return
         # What was carried on by somebody whom the purpose may not reach was told as the former id's exit.
         gone = {one.former_id or one.profile_id} if told_as == "exited" or one.kind == "carried" else set()
@@ -237,6 +240,18 @@ class Outbox:
             table.c.profile_id.in_(sorted(ids)),
         )
         return set(connection.scalars(statement))
+
+
+def _forget(connection: sa.Connection, one: Delivery) -> None:
+    """A receiver knows that a person is erased: nothing has to name them to it any more.
+
+    The message stays without the id, as the answer to who was told and who was not.
+    """
+    for table in (deliveries, destination_members):
+        theirs = sa.and_(table.c.destination_key == one.destination_key, table.c.profile_id == one.profile_id)
+        others = sa.true() if table is destination_members else table.c.id != one.id
+        connection.execute(sa.delete(table).where(theirs, others))
+    connection.execute(sa.update(deliveries).where(deliveries.c.id == one.id).values(profile_id=""))
 
 
 def delivery(row: sa.Row[Any]) -> Delivery:

@@ -81,9 +81,9 @@ TABLES: dict[str, Declared] = {
     "destination_segments": _table(none="destination_key segment_key"),
     "deliveries": _table(
         "tombstone", "profile_id",
-        about="Outbox and log. Of the erased stays the exit that each receiver is told, by id.",
+        about="Outbox and log. Of the erased stays what each receiver is told, by id, and the id until it was told.",
         key="profile_id former_id", derived="segment_key trigger_key kind reason at",
-        none="id destination_key message_id state attempts due_at finished_at error",
+        none="id destination_key message_id state attempts due_at finished_at error request",
     ),
     "destination_members": _table(
         "tombstone", "profile_id",

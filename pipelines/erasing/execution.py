@@ -17,7 +17,7 @@ from cdp.clock import wall_now
 from cdp.engine.duckdb import open_engine
 from cdp.settings import Settings
 from cdp.spill import spill_folder
-from cdp.store import open_store, snapshots
+from cdp.store import open_store, recipients, snapshots
 from cdp.store.base import AuditEntry, Publication
 from cdp.store.erasing import SqlEraser
 from identity import forgetting
@@ -197,7 +197,8 @@ class Execution:
         mark = f"erased:{self.work.request}"
         former = self.settings.serving / current.snapshot_file if current else None
         if current is None or former is None or (current.fingerprint != mark and not former.exists()):
-            return {"store": dict(SqlEraser(url).erase(self._profile_ids(), None).rows), "snapshot": {}, "kept": 0}
+            erased = SqlEraser(url).erase(self._profile_ids(), None, request=self.work.request)
+            return {"store": dict(erased.rows), "snapshot": {}, "kept": 0}
         found: dict[str, Any] = {"snapshot": {}, "store": {}, "kept": 0}
         if current.fingerprint != mark:
             run_id = f"{current.run_id.partition('-erased-')[0]}-erased-{self.work.request[-12:]}"
@@ -212,7 +213,9 @@ class Execution:
                 database.put_in_place(connection, unfinished, target)
             counts = _counts(target)
             erased = SqlEraser(url).erase(
-                ids, Publication(run_id, target.name, current.as_of, {**current.counts, **counts}, mark)
+                ids,
+                Publication(run_id, target.name, current.as_of, {**current.counts, **counts}, mark),
+                request=self.work.request,
             )
             found |= {"store": dict(erased.rows), "kept": erased.tombstones}
             former = target
@@ -307,6 +310,7 @@ class Execution:
             notes=tuple(notes),
             extra={
                 **{name: residual[name] for name in ("files", "bytes", "needles")},
+                "recipients": recipients.standing(self.settings.database_url, self.work.request),
                 "joined": self.work.content.get("joined", 0),
                 "holds": sorted({one["hold"] for one in held}),
             },

@@ -79,6 +79,7 @@ def test_access(office: Office) -> None:
         ("GET", f"{URL}/{name}", None, ("privacy:read",)),
         ("GET", f"{URL}/{name}/receipt", None, ("privacy:read", "pii:read")),
         ("GET", f"{URL}/{name}/package", None, ("privacy:read", "pii:read")),
+        ("GET", f"{URL}/{name}/recipients", None, ("privacy:read", "pii:read")),
         *(("POST", f"{URL}/{name}/{action}", body, ("privacy:write",)) for action, body in (
             ("verify", {"how": "login"}), ("approve", {}), ("extend", {"why": "complexity"}),
             ("refuse", {"why": "unfounded"}), ("confirm", None), ("complete", None), ("cancel", None),
@@ -177,6 +178,7 @@ def test_a_receipt_once_there_is_one(office: Office) -> None:
     )  # fmt: skip
     assert caller.get(f"{URL}/{name}/receipt").json() == signed
     assert receipts.verify(office.folder) == []
+    assert caller.get(f"{URL}/{name}/recipients").json() == {"data": []}
 
 
 def test_the_same_again_is_the_open_one(office: Office) -> None:

@@ -47,6 +47,10 @@ def test_a_request_from_asking_to_the_answer() -> None:
     assert facts("confirm", name)["confirmed_at"]
     assert facts("complete", name)["status"] == "completed"
     assert facts("list", "--open") == [] and len(facts("list")) == 1
+    shown = facts("show", name)
+    assert (shown["status"], shown["recipients"]) == ("completed", [])
+    assert "status: completed" in run("show", name).stdout
+    assert "There is no request" in str(run("show", "er-unknown", code=1).exception)
     actors = {step["actor"] for step in facts("list")[0]["history"]}
     assert actors == {privacy_requests.operator()} and actors.pop().startswith("command line:")
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from activation.worker import Options
+from activation.worker import deliver as deliver_messages
+from cdp.clock import wall_now
 from cdp.errors import ConflictError, InputError, NotFoundError
+from cdp.store import recipients
+from cdp.store.delivery_tables import destination_members, destinations
+from cdp.store.outbox import Outbox
 from pipelines.erasing import check, execution, requests
 from privacy import receipts
 from privacy.work import Work
@@ -113,6 +121,32 @@ def test_receipts_hold_and_tell_of_every_change(world: World) -> None:
     path = world.settings.privacy / "receipts" / f"{body['request']}.json"
     path.write_text(path.read_text().replace('"status": "completed"', '"status": "partial"'))
     assert "does not hold" in receipts.verify(world.settings.privacy)[0]
+
+
+def test_receivers_are_told_after_the_receipt(world: World, tmp_path: Path) -> None:
+    url, drop = world.settings.database_url, tmp_path / "drop"
+    with closing(Outbox(url)) as outbox, outbox.writing() as connection:
+        row = {
+            "key": "crm",
+            "kind": "files",
+            "title": "CRM",
+            "purpose": "marketing",
+            "enabled": True,
+            "version": 1,
+            "config": json.dumps({"kind": "files", "folder": str(drop)}),
+            "saved_by": "x",
+            "saved_at": wall_now(),
+        }
+        connection.execute(sa.insert(destinations), row)  # fmt: skip
+        held = {"destination_key": "crm", "segment_key": "vip", "profile_id": "ann", "since": wall_now()}
+        connection.execute(sa.insert(destination_members), held)
+    body = erase(world, f"email:{ANN}")["receipt"]
+    assert body["status"] == "completed", body["notes"]
+    assert body["extra"]["recipients"] == [{"destination": "crm", "told": 0, "pending": 1, "failed": 0}]
+    # First the exit, then the erasure.
+    deliver_messages(url, Options())
+    assert recipients.standing(url, body["request"]) == [{"destination": "crm", "told": 1, "pending": 0, "failed": 0}]
+    assert [path.name.startswith("crm-erased-") for path in sorted(drop.iterdir())] == [False, True]
 
 
 def test_verify_and_unsuppress(world: World) -> None:
