@@ -5,6 +5,8 @@ Association is never worded as cause; only random assignment may say "raises".
 
 from __future__ import annotations
 
+import re
+
 from journeys.findings.model import Finding
 from journeys.measures import Effect
 
@@ -54,12 +56,21 @@ def points(value: float) -> str:
 
 def subject(finding: Finding, lang: str = "en") -> str:
     """The name of what the finding is about, in the middle of a sentence: `failed payment`."""
-    return SUBJECTS[lang].get(finding.subject) or readable(finding.subject)
+    return _trigger(finding, lang) or SUBJECTS[lang].get(finding.subject) or readable(finding.subject)
+
+
+def _trigger(finding: Finding, lang: str) -> str:
+    """The experiment of a trigger: its key and the share it held out; empty for anything else."""
+    found = re.fullmatch(r"trigger:([a-z0-9_]+):([0-9.]+)", finding.subject)
+    if found is None:
+        return ""
+    held_out = f"{100 * float(found[2]):g} %"
+    return f"触发器 {found[1]}（对照组 {held_out}）" if lang == "zh" else f"trigger {found[1]} with {held_out} held out"
 
 
 def name(finding: Finding, lang: str = "en") -> str:
     """What the finding is about, as a heading: `Failed payment on mobile`."""
-    condition = finding.key.partition("@")[0].partition(":")[2]
+    condition = "" if _trigger(finding, lang) else finding.key.partition("@")[0].partition(":")[2]
     if finding.kind == "acquisition":
         return f"Brought by {readable(condition)}" if lang == "en" else f"来自{CHANNELS_ZH.get(condition, condition)}"
     device = _device(finding, lang)

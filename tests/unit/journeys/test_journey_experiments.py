@@ -25,6 +25,14 @@ def test_experiments_report_uplift_by_themselves(world):
     assert "raises repeat purchase" in result.sentence
 
 
+def test_the_experiment_of_a_trigger_is_named_by_its_key_and_share(world):
+    found = experiments.results(world, Scope(until=NOW)).results[0]
+    found = found.model_copy(update={"key": "trigger:abandoned_cart:0.125", "subject": "trigger:abandoned_cart:0.125"})
+    assert words.name(found) == "Trigger abandoned_cart with 12.5 % held out"
+    assert "trigger abandoned_cart with 12.5 % held out" in words.sentence(found)
+    assert words.name(found, "zh") == "触发器 abandoned_cart（对照组 12.5 %）"
+
+
 @pytest.mark.parametrize("by", PARTS)
 def test_parts_known_at_assignment_stay_random_and_add_up(world, by):
     whole = experiments.results(world, Scope(until=NOW)).results[0]
