@@ -42,4 +42,5 @@ def answer(record: dict[str, Any]) -> str:
     if record["nothing_held"]:
         return NOTHING_HELD
     kept = f"{record['rows']:,} rows of {record['tables']} tables, kept encrypted until {record['expires_at'][:10]}"
-    return f"{kept}: `cdp privacy package {record['request']} --out FILE.zip` writes it."
+    left = f" {record['doubtful']} doubtful record(s) are not in it." if record["doubtful"] else ""
+    return f"{kept}: `cdp privacy package {record['request']} --out FILE.zip` writes it.{left}"

@@ -178,7 +178,7 @@ def test_on_the_command_line(world: World, tmp_path: Path, monkeypatch: pytest.M
     assert (asked["status"], asked["receipt"], len(asked["doubtful"])) == ("completed", None, 1)
     assert asked["answer"] == (
         f"{package['rows']} rows of {package['tables']} tables, kept encrypted until {package['expires_at'][:10]}: "
-        f"`cdp privacy package {asked['request']} --out FILE.zip` writes it."
+        f"`cdp privacy package {asked['request']} --out FILE.zip` writes it. 1 doubtful record(s) are not in it."
     )
     out = tmp_path / "ann.zip"
     assert cdp("package", asked["request"], "--out", str(out))["rows"] == package["rows"] and zipfile.is_zipfile(out)
