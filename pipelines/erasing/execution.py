@@ -26,6 +26,7 @@ from pipelines.context import Progress, wait_until_free
 from pipelines.erasing import files, holding
 from pipelines.erasing.keyed import Keyed
 from pipelines.erasing.keys import Filled, install, keys_of, needles_of, tokens_of
+from pipelines.erasing.landed import Landed
 from pipelines.ingest import tables as ingest_tables
 from pipelines.ingest.screening import open_screen
 from pipelines.packaging import making
@@ -124,7 +125,14 @@ class Execution:
 
     def _landing(self) -> dict[str, int]:
         with open_screen(self.settings, keys_of(self.closures), record_columns) as screen:
-            return files.rewrite_landing(self.settings, screen)
+            if not self.settings.warehouse.exists():
+                return files.rewrite_landing(self.settings, screen)
+            if self.keyed.is_empty:
+                self._checkpoint()
+            with self.keyed.warehouse() as connection:
+                self.keyed.fill(connection)
+                landed = Landed(connection, screen, self.settings.landing, self.settings.tmp)
+                return files.rewrite_landing(self.settings, landed)
 
     def _warehouse(self) -> dict[str, Any]:
         """The file without the people; a file that went through this erasure before says so and is left."""

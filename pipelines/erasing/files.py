@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cdp.settings import Settings
 from pipelines.erasing.exports import clean_export, holds, numbers_at
+from pipelines.erasing.landed import Landed
 from pipelines.ingest.landing_file import LandedFile
 from pipelines.ingest.rewriting import rewrite
 from pipelines.ingest.screening import Screen
@@ -25,7 +26,7 @@ _ROWS = 5_000
 _CACHES = ("dbt/logs", "sqlmesh", "gx", "tmp")
 
 
-def rewrite_landing(settings: Settings, screen: Screen) -> dict[str, int]:
+def rewrite_landing(settings: Settings, screen: Screen | Landed) -> dict[str, int]:
     """Blank the people's records in every landed file and in the inbox; returns rows, files and bytes rewritten."""
     counts = {"rows": 0, "cut": 0, "files": 0, "bytes": 0}
     for entity, mapping, path in _landed(settings):
