@@ -8,7 +8,7 @@ Erasures, access and portability are carried out; the other kinds are answered b
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -139,16 +139,16 @@ def _carry_out_waiting(
     settings: Settings, register: Register, kinds: Collection[Kind], progress: Progress
 ) -> list[dict[str, Any]]:
     """What `run_all` returns. One that is stopped by whom it means is refused, and the others go on."""
+    # Whom each means is looked up before anybody is erased: identifiers of two people stay those of two.
+    for one in register.open_ones():
+        if one.kind in CARRIED_OUT and one.state in (State.VERIFIED, State.APPROVED):
+            _look_up(settings, register, one, progress)
     signed = []
     for one in register.open_ones():
-        if one.kind not in kinds or one.state is State.RECEIVED:
+        if one.kind not in kinds or one.state not in (State.APPROVED, State.EXECUTING):
             continue
         try:
             with writer_lock(settings.writer_lock):
-                if one.state is State.VERIFIED:
-                    # For whoever approves: the people it means are looked up now and do not change any more.
-                    freezing.frozen(register, settings, one.request)
-                    continue
                 if one.state is State.EXECUTING:
                     progress(f"finishing the interrupted request {one.request} …")
                 signed.append(_carry_out(settings, one, progress))
@@ -158,6 +158,29 @@ def _carry_out_waiting(
             # Cancelled since it was read.
             continue
     return signed
+
+
+def _look_up(settings: Settings, register: Register, one: Request, progress: Progress) -> None:
+    """Freeze whom a request means, for whoever approves it; an approved one that is stopped is refused."""
+    try:
+        with writer_lock(settings.writer_lock):
+            freezing.frozen(register, settings, one.request)
+    except Stopped as error:
+        progress(f"Request {one.request}: {error.message}")
+        if one.state is State.APPROVED:
+            _refuse(settings, register, one, acts.refuse, error)
+    except NotFoundError:
+        # Cancelled since it was read.
+        return
+
+
+def _refuse(
+    settings: Settings, register: Register, one: Request, action: Callable[..., Request], error: Stopped
+) -> None:  # fmt: skip
+    """Note that a request is stopped by whom it means."""
+    refused = register.change(one.request, partial(action, why=error.code, actor=PIPELINE, now=wall_now()))
+    with open_store(settings.database_url) as store:
+        audit(store, PIPELINE, "refused", refused, reason=str(error.code))
 
 
 def remind(settings: Settings, register: Register, progress: Progress = quiet) -> list[tuple[str, str]]:
@@ -204,11 +227,7 @@ def _carry_out(settings: Settings, request: Request, progress: Progress) -> dict
         try:
             freezing.looked_at_again(register, settings, request.request)
         except Stopped as error:
-            refused = register.change(
-                request.request, partial(acts.give_up, why=error.code, actor=PIPELINE, now=wall_now())
-            )
-            with open_store(settings.database_url) as store:
-                audit(store, PIPELINE, "refused", refused, reason=str(error.code))
+            _refuse(settings, register, request, acts.give_up, error)
             raise
         signed = _do(settings, request, Work.resume(settings.privacy, request.request), progress)
     finish = partial(acts.complete, actor=PIPELINE, now=wall_now())

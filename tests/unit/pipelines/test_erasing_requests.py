@@ -88,6 +88,19 @@ def test_each_is_treated_as_it_stands(world: World) -> None:
             requests.execute(world.settings, name.request)
 
 
+def test_identifiers_of_two_people_stay_those_of_two_when_one_is_erased_first(world: World) -> None:
+    ask(world, f"email:{ANN}")
+    identifiers = (f"email:{ANN}", f"email:{BOB}")
+    both, access = ask(world, *identifiers), ask(world, *identifiers, kind=Kind.ACCESS)
+    signed = requests.run_all(world.settings, kinds={Kind.ERASURE})
+    assert len(signed) == 1 and world.found(ANN) == [] and world.found(BOB)
+    register = Register(world.settings.privacy)
+    for one in (both, access):
+        assert register.read(one.request).reason == "different_people"
+    with open_store(world.settings.database_url) as store:
+        assert [row.entry.action for row in store.audit_rows(object=both.request)] == ["privacy.request.refused"]
+
+
 def test_during_a_running_pipeline_nothing_is_half_done(world: World, tmp_path: Path) -> None:
     import subprocess
     import sys
