@@ -78,8 +78,10 @@ class RequestStatus(BaseModel):
     subject_request_id: str
     request_status: Literal["pending", "in_progress", "completed", "cancelled"]
     api_version: str
+    results_url: str | None = Field(None, description="Where the package is fetched; with the scope `pii:read`.")
+    results_count: int | None = Field(None, description="Rows in the package.")
     extensions: dict[str, dict[str, str]] | None = Field(
-        None, description="Under our domain, what the status cannot say: `refused` with a reason, or `partial`."
+        None, description="Under our domain, what the status cannot say: `refused` and why, `partial`, `held`."
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -27,7 +27,7 @@ from privacy.receipts import canonical
 from privacy.register import Asked
 from privacy.requests import request as acts
 from privacy.requests.request import Request
-from privacy.requests.words import Kind, State
+from privacy.requests.words import PACKAGED, Kind, State
 
 # How far ahead of ours a controller's clock may be.
 SKEW = timedelta(days=1)
@@ -41,8 +41,7 @@ async def create(services: Services, caller: Caller, dialect: Dialect, wanted: W
 
 async def status(services: Services, caller: Caller, dialect: Dialect, name: str) -> dict[str, Any]:
     """Where a request is; NotFoundError for one of nobody or of another controller."""
-    one = await asyncio.to_thread(_own, services, caller, name)
-    return words.described(one, dialect, domain(services), telling=caller.sees_personal_data)
+    return await asyncio.to_thread(_described, services, caller, dialect, name)
 
 
 async def cancel(services: Services, caller: Caller, dialect: Dialect, name: str) -> dict[str, Any]:
@@ -117,6 +116,23 @@ def _identifier(services: Services, wanted: Wanted, place: int) -> tuple[str, st
         return kind, services.normalise(kind, one.identity_value)
     except InputError:
         raise InputError(f"{where}.identity_value: it cannot be a {one.identity_type}; check its form.") from None
+
+
+def _described(services: Services, caller: Caller, dialect: Dialect, name: str) -> dict[str, Any]:
+    one, telling = _own(services, caller, name), caller.sees_personal_data
+    # Where nothing is held there is no package, so that it is there tells that somebody is.
+    results = _results(services, one) if telling and one.kind in PACKAGED and not one.is_open else None
+    return words.described(one, dialect, domain(services), telling=telling, results=results)
+
+
+def _results(services: Services, one: Request) -> int | None:
+    """Rows in the package of a request, None when there is none to be fetched."""
+    try:
+        record = services.packages.record(one.request)
+    except NotFoundError:
+        return None
+    is_there = record.ended is None and wall_now() < datetime.fromisoformat(record.expires_at)
+    return record.rows if is_there and not record.holds_nothing else None
 
 
 def _own(services: Services, caller: Caller, name: str) -> Request:

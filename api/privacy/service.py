@@ -134,7 +134,7 @@ async def recipients(services: Services, caller: Caller, request: str) -> dict[s
 
 def etag(one: Request) -> str:
     """Tells one state of a request from another; what was found of the person does not show in it."""
-    return f'"{digest(one.request, *(repr(step) for step in one.history))[:32]}"'
+    return f'"{digest(one.request, *(f"{step.at} {step.actor} {step.action}" for step in one.history))[:32]}"'
 
 
 def shown(services: Services, caller: Caller, one: Request) -> dict[str, Any]:

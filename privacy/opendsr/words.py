@@ -1,7 +1,8 @@
 """How a request of the register looks in OpenDSR 2.0 and OpenGDPR 1.0: names, statuses, bodies. Pure.
 
-Neither version can say that a request was refused or that an erasure could not be proved everywhere. The first is told
-as `cancelled`, the second as `in_progress`, because it is not completed; an extension under our domain says which.
+Neither version can say that a request was refused, that an erasure could not be proved everywhere, or that a legal hold
+keeps a minimum. The first is told as `cancelled`, the second, which is not completed, as `in_progress`, the third as
+`completed`; an extension under our domain says which.
 """
 
 from __future__ import annotations
@@ -88,15 +89,22 @@ def receipt(request: Request, encoded: str) -> dict[str, Any]:
     }
 
 
-def described(request: Request, dialect: Dialect, domain: str, *, telling: bool) -> dict[str, Any]:
-    """The status of a request (8.3); `telling`: for somebody who may know whether a person exists."""
+def described(
+    request: Request, dialect: Dialect, domain: str, *, telling: bool, results: int | None = None
+) -> dict[str, Any]:
+    """The status of a request (8.3); `telling`: for somebody who may know whether a person exists.
+
+    `results`: the rows in the package that can be fetched, None where there is none.
+    """
     outcome = _outcome(request, telling=telling)
+    place = f"https://{domain}/v1/privacy/requests/{request.request}/package"
     return {
         "controller_id": request.origin["controller"],
         "expected_completion_time": expected(request),
         "subject_request_id": request.origin["id"],
         "request_status": status(request),
         "api_version": dialect.version,
+        **({"results_url": place, "results_count": results} if results is not None else {}),
         **({"extensions": {domain: outcome}} if outcome else {}),
     }
 
@@ -131,7 +139,7 @@ def _changes(request: Request) -> Iterator[Status]:
     before: Status | None = None
     for step in request.history:
         after = _LEADS.get(step.action)
-        if step.action == "complete" and step.note == "partial":
+        if step.action == "complete" and "partial" in step.note:
             after = "in_progress"
         if after is not None and after != before:
             before = after
@@ -143,4 +151,6 @@ def _outcome(request: Request, *, telling: bool) -> dict[str, str]:
         return {"outcome": "partial"}
     if request.state is State.REFUSED:
         return {"outcome": "refused", "reason": told(request.reason or "", telling=telling)}
+    if telling and request.state is State.COMPLETED and "held" in request.history[-1].note:
+        return {"outcome": "held"}
     return {}

@@ -90,5 +90,10 @@ _TELLING = frozenset({str(Refusal.DIFFERENT_PEOPLE), str(Refusal.MATCHES_TOO_MUC
 
 
 def told(code: str, *, telling: bool) -> str:
-    """A reason for somebody who may know whether a person exists (`telling`), or may not."""
-    return str(Refusal.NOT_IDENTIFIED) if code in _TELLING and not telling else code
+    """A code of the history for somebody who may know whether a person exists (`telling`), or may not."""
+    if telling:
+        return code
+    if code in _TELLING:
+        return str(Refusal.NOT_IDENTIFIED)
+    # What a legal hold keeps, it keeps of somebody.
+    return code.removesuffix("held").removesuffix("_")

@@ -24,6 +24,7 @@ from cdp.settings import load_settings
 from cdp.store import keys
 from cdp.store.memory import InMemoryStore
 from identity.normalise.lookup import lookup_value
+from privacy.packages.vault import Record, Vault, Whose
 from privacy.register import Register
 from privacy.requests import request as acts
 from privacy.requests.request import Request
@@ -96,6 +97,10 @@ class Processor:
         certificates.verify(self.pem, answer.content, answer.headers[self.version.signature_header])
         return answer
 
+    def seeing(self) -> Client:
+        """The controller with a key that may know whether a person exists."""
+        return self.client.by(keys.create(self.store, "acme", ["privacy:read", "pii:read"]))
+
     def create(self, by: Client | None = None, **changed: Any) -> httpx.Response:
         return self.heard((by or self.by).post(self.version.requests, json=self.version.request(**changed)))
 
@@ -143,7 +148,9 @@ def processor(served: tuple[Version, Client, InMemoryStore], tmp_path: Path) -> 
     version, client, store = served
     privacy = tmp_path / "privacy"
     before = client.app.state.services
-    client.app.state.services = replace(before, privacy=privacy, register=Register(privacy))
+    client.app.state.services = replace(
+        before, privacy=privacy, register=Register(privacy), packages=Vault(tmp_path / "packages", privacy)
+    )  # fmt: skip
     yield Processor(version, client, store, privacy)
     client.app.state.services = before
 
@@ -326,7 +333,7 @@ class TestStatus:
     def test_what_is_not_proved_everywhere_is_not_completed(self, processor: Processor) -> None:
         processor.create()
         processor.change(acts.begin)
-        processor.change(acts.complete, partial=True)
+        processor.change(acts.complete, partial=True, held=True)
         found = processor.status().json()
         assert found["request_status"] == "in_progress" and found["extensions"] == {DOMAIN: {"outcome": "partial"}}
 
@@ -338,8 +345,33 @@ class TestStatus:
         found = processor.status().json()
         assert found["request_status"] == "cancelled"
         assert found["extensions"] == {DOMAIN: {"outcome": "refused", "reason": "not_identified"}}
-        seeing = processor.client.by(keys.create(processor.store, "acme", ["privacy:read", "pii:read"]))
-        assert processor.status(by=seeing).json()["extensions"][DOMAIN]["reason"] == "different_people"
+        found = processor.status(by=processor.seeing()).json()
+        assert found["extensions"][DOMAIN]["reason"] == "different_people"
+
+    def test_what_a_legal_hold_keeps_is_for_those_who_may_know(self, processor: Processor) -> None:
+        processor.create()
+        processor.change(acts.begin)
+        request = processor.change(acts.complete, held=True).request
+        found = processor.status().json()
+        assert found["request_status"] == "completed" and "extensions" not in found
+        assert processor.status(by=processor.seeing()).json()["extensions"] == {DOMAIN: {"outcome": "held"}}
+        assert '"held"' not in processor.by.get(f"/v1/privacy/requests/{request}").text
+
+    def test_the_package_of_who_may_know(self, processor: Processor) -> None:
+        processor.create(subject_request_type="access")
+        processor.change(acts.begin)
+        request = processor.change(acts.complete).request
+        seeing = processor.seeing()
+        assert "results_url" not in processor.status(by=seeing).json()
+        made = Record(request, "access", NOW.isoformat(), (NOW + timedelta(30)).isoformat(), 7, 2, 0)
+        processor.services.packages.keep(made, Whose(frozenset(), frozenset(), frozenset()), b"archive")
+        assert "results_url" not in processor.status().json()
+        found = processor.status(by=seeing).json()
+        assert found["results_count"] == 7
+        answer = seeing.get(found["results_url"].removeprefix(f"https://{DOMAIN}"))
+        assert (answer.status_code, answer.content) == (200, b"archive")
+        processor.services.packages.expire(NOW + timedelta(31))
+        assert "results_url" not in processor.status(by=seeing).json()
 
     def test_unknown_ids(self, processor: Processor) -> None:
         processor.refused(processor.status(OTHER), "no such request", 404)

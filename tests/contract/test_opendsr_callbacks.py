@@ -112,6 +112,13 @@ def test_every_change_is_told_in_order_and_once(office: Office) -> None:
     assert office.call() == Called() and len(office.register.read(request).history) == 5
 
 
+def test_what_is_not_proved_everywhere_is_not_told_as_completed(office: Office) -> None:
+    request = office.made()
+    office.act(request, acts.begin)
+    office.act(request, acts.complete, partial=True, held=True)
+    assert office.call() == Called(taken=1) and office.heard() == ["in_progress"]
+
+
 def test_each_address_is_told_and_the_former_version_in_its_words(office: Office) -> None:
     other = f"{office.receiver.url}/other"
     request = office.made(office.receiver.url, other, version="1.0")
