@@ -17,6 +17,8 @@ from typing import Any
 from activation.config import Files
 from activation.message import Message
 from activation.outcome import Outcome
+from cdp.errors import InputError
+from cdp.wording import nearest
 
 # What a spreadsheet would run as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -53,6 +55,23 @@ def _send(
     except Exception as error:
         return Outcome("retry", _told(error))
     return Outcome("taken")
+
+
+def require_place(config: Files) -> None:
+    """InputError for an address that nothing here can write to."""
+    protocol, separator, _ = config.folder.partition("://")
+    if not separator:
+        return
+    import fsspec
+
+    try:
+        fsspec.get_filesystem_class(protocol)
+    except ImportError as error:
+        # fsspec names the package: "Install s3fs to access S3".
+        raise InputError(f"Destination, folder: {protocol[:20]}:// cannot be written to yet: {error}.") from None
+    except ValueError:
+        near = nearest(protocol, fsspec.available_protocols())
+        raise InputError(f"Destination, folder: {protocol[:20]}:// is no address of a store.{near}") from None
 
 
 def reach(config: Files, destination: str) -> Outcome:

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from activation import config as configs
-from activation import tables, webhook
+from activation import files, tables, webhook
 from activation.message import build, judge
 from cdp.errors import InputError
 from cdp.store import destinations as kept
@@ -55,6 +55,8 @@ def save(
     if not wanted.segments:
         raise InputError("Destination, segments: name at least one; `cdp segment list` shows them.")
     config = configs.parse(wanted.config)
+    if isinstance(config, configs.Files):
+        files.require_place(config)
     document = _any_document(outbox)
     if document is not None:
         configs.require_paths(config, document)

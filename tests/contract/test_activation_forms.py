@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from activation import tables
+from cdp.errors import InputError
 from cdp.store.base import Redirect
 from tests.contract.activation_shop import Shop, receiver, shop
 from tests.support.publications import profile_id
@@ -99,6 +101,18 @@ def test_rows_of_a_table(shop: Shop, postgres_server: Any) -> None:
     assert [tuple(row) for row in rows] == [
         (profile_id(2), False, None, None), (profile_id(3), True, "p3@example.org", "3"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [("memry://drop", "Did you mean memory"), ("s3://bucket/drop", "yet: Install s3fs to access S3")],
+)
+def test_addresses_that_nothing_can_write_to(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, folder: str, said: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(InputError, match=said):
+        shop.destination(config={"kind": "files", "folder": folder})
 
 
 def test_what_no_table_can_hold_is_left_out() -> None:
