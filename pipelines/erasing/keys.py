@@ -183,6 +183,28 @@ def _cut_lists(connection: duckdb.DuckDBPyConnection, entity: Entity, mapping: E
         _cut_staged(connection, key, value)
 
 
+def _cut_quarantined(connection: duckdb.DuckDBPyConnection, entity: Entity, here: str) -> None:
+    """Readable rows in quarantine about several people keep the others too; what was no record went as a whole."""
+    column, separator = str(entity.person.record), str(entity.person.separator)
+    rows = connection.execute(
+        f"""
+        select p.row_no, p.ids, list(distinct m.id) from matched_ids as m join people as p using (row_no)
+        where p.row_no in (select rowid from old.quarantine.rows where {here})
+            and p.row_no not in (select row_no from erase_rows where name = 'quarantine.rows')
+        group by all
+        """
+    ).fetchall()
+    for row, ids, erased in rows:
+        connection.execute(
+            f"""
+            insert into erase_cuts select 'quarantine.rows', rowid, 'payload',
+                cast(json_merge_patch(cast(payload as json), json_object({literal(column)}, ?)) as varchar)
+            from old.quarantine.rows where rowid = ?
+            """,
+            [cut_ids(ids, set(erased), separator), row],
+        )
+
+
 def _cut_staged(connection: duckdb.DuckDBPyConnection, deal: str, value: str) -> None:
     if "staging.stg_sales__deals" in tables(connection):
         connection.execute(
@@ -203,6 +225,8 @@ def _quarantine_rows(connection: duckdb.DuckDBPyConnection, entity: Entity, foun
     speak_of(connection, entity, records, record_columns, broken=broken, normal=MAIL)
     match(connection)
     _take(connection, "quarantine.rows", found)
+    if entity.person.separator is not None:
+        _cut_quarantined(connection, entity, here)
     rows = connection.execute(
         f"""
         select count(*) from old.quarantine.rows as t where {here} and replayed_batch is null

@@ -14,6 +14,8 @@ from privacy.inventory.model import Rows, Table
 
 # Rows of the profile as a whole, whatever an erasure leaves of them.
 OF_PROFILE = frozenset({"profile", "tombstone", "log"})
+# Records as they were delivered.
+RECEIVED = frozenset({"raw", "quarantine"})
 
 
 def condition(table: Table, name: str, *, mixed: bool) -> str | None:
@@ -39,7 +41,7 @@ def _condition(table: Table, rows: Rows, name: str, *, mixed: bool) -> str | Non
             f"(t.{kind} = 'device' and t.{key} in (select value from erase_devices))"
             f" or (t.{kind} = 'address' and 'marketing:' || t.{key} in (select value from erase_records))"
         )
-    if rows.by == "raw":
+    if rows.by in RECEIVED:
         # A row about several people stays where it is in an erasure and only loses the person's number.
         return " or ".join(
             f"t.rowid in (select row_no from {keys} where name = '{name}')" for keys in ("erase_rows", "erase_cuts")

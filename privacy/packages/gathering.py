@@ -19,12 +19,11 @@ from privacy.inventory.gaps import find_table
 from privacy.inventory.model import Inventory, Table
 from privacy.packages.content import Column, Part, plain
 from privacy.packages.contents import Contents
-from privacy.packages.finding import OF_PROFILE, condition
+from privacy.packages.finding import OF_PROFILE, RECEIVED, condition
 
 if TYPE_CHECKING:
     import duckdb
 
-_RECEIVED = frozenset({"raw", "quarantine"})
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 UNREADABLE = "(a line that cannot be read; it may hold more than your record and is not shown)"
 
@@ -98,8 +97,8 @@ def from_warehouse(
         ).fetchall()
         names = [column.name for column in columns]
         rows = (dict(zip(names, row, strict=True)) for row in found)
-        if any(one.by in _RECEIVED for one in table.rows):
-            rows = (_received(row, person, contents, lists.get(name)) for row in rows)
+        if any(one.by in RECEIVED for one in table.rows):
+            rows = (_received(row, person, contents, lists.get(_entity_table(name, row))) for row in rows)
         parts += _part(name, table, contents, columns, rows)
     return parts
 
@@ -186,6 +185,11 @@ def _received(row: dict[str, Any], person: Whose, contents: Contents, people: Pe
         for field in people.fields & record.keys():
             record[field] = _own_ids(str(record[field] or ""), people, person.records)
     return {**row, "payload": record}
+
+
+def _entity_table(name: str, row: Mapping[str, Any]) -> str:
+    """The raw table of a row's kind; rows in quarantine say which kind they are of."""
+    return f"raw.{row['source']}_{row['entity']}" if "entity" in row else name
 
 
 def _own_fields(value: Any, others: tuple[str, ...]) -> Any:

@@ -24,6 +24,7 @@ from privacy.holds.register import Holds
 from privacy.register import Register
 from privacy.requests.words import Kind
 from tests.unit.pipelines.erasing_world import ANN, World, make_world
+from tests.unit.pipelines.ingest_delivery import DEALS
 
 BOB = "bob@marked.org"
 
@@ -98,7 +99,13 @@ def test_nothing_in_plain_text_reads_are_kept_and_it_ends(
 
 
 def test_an_erasure_leaves_no_package_and_nothing_to_tell(world: World) -> None:
+    world.delivery.put_lines("sales/deals.csv", DEALS, "3,closedwon,x,2025-01-01,,700002;700001")
+    world.delivery.load()
     package = carried_out(world, f"email:{ANN}")
+    quarantined = fetched(world, package["request"])["tables"]["quarantine.rows"]["rows"]
+    assert "700001" in [
+        row["payload"].get("Associated Contact IDs") for row in quarantined if isinstance(row["payload"], dict)
+    ]
     bobs = carried_out(world, f"email:{BOB}")
     made, _ = requests.submit(world.settings, [[f"email:{ANN}"]])
     body = requests.execute(world.settings, made.request)["receipt"]
@@ -108,6 +115,9 @@ def test_an_erasure_leaves_no_package_and_nothing_to_tell(world: World) -> None:
     with pytest.raises(NotFoundError, match="was erased"):
         fetched(world, package["request"])
     assert fetched(world, bobs["request"])["tables"]
+    with world.delivery.engine.reader() as connection:
+        (left,) = connection.execute("select payload from quarantine.rows").fetchall()
+    assert json.loads(left[0])["Associated Contact IDs"] == "700002;erased-2"
     nothing = carried_out(world, f"email:{ANN}")
     assert nothing["nothing_held"] and nothing["rows"] == 0
     with pytest.raises(NotFoundError, match="nothing is held"):
