@@ -178,10 +178,11 @@ class _Queue:
                 if not self._outbox.lease(self._destination.key, self._owner, self._options.now()):
                     return
                 renewed = stopwatch()
-            if (message := self._ready(one)) is None:
-                continue
             if not self._paced(1, until):
                 return
+            if (message := self._ready(one)) is None:
+                continue
+            self._last_sent = stopwatch()
             secret = self._destination.secret or ""
             body = webhook.body_of(config, message, titles)
             guard, now = self._options.guard, self._options.now()
@@ -193,9 +194,12 @@ class _Queue:
         return not over and stopwatch() < until
 
     def _together(self, config: configs.Files | configs.Table, rows: list[Delivery], until: float) -> None:
-        messages = [message for one in rows if (message := self._ready(one)) is not None]
-        if not messages or not self._paced(len(messages), until):
+        if not self._paced(len(rows), until):
             return
+        messages = [message for one in rows if (message := self._ready(one)) is not None]
+        if not messages:
+            return
+        self._last_sent = stopwatch()
         if isinstance(config, configs.Files):
             outcome = files.send(config, self._destination.key, messages)
         else:
@@ -236,7 +240,10 @@ class _Queue:
         return now + timedelta(seconds=wait)
 
     def _paced(self, messages: int, until: float) -> bool:
-        """Wait so that no more than `per_minute` messages go out in a minute; False when the pass ends before."""
+        """Wait so that no more than `per_minute` messages go out in a minute; False when the pass ends before.
+
+        Messages are judged afterwards: what was taken back meanwhile is not sent.
+        """
         if self._config.per_minute is None:
             return True
         if self._last_sent is None:
@@ -247,7 +254,6 @@ class _Queue:
             return False
         if wait > 0:
             (self._options.sleep or self._options.stop.wait)(wait)
-        self._last_sent = stopwatch()
         return not self._options.stop.is_set()
 
     def _sent_before(self) -> float:

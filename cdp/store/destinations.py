@@ -262,7 +262,7 @@ order by p.segment_key, p.profile_id
 # What died before is told anew by what was queued now; tried again as well, it would be told twice.
 _OVERTAKEN = """
 update deliveries set state = 'superseded'
-where destination_key = :key and state = 'dead' and trigger_key is null and exists (
+where destination_key = :key and state = 'dead' and kind in ('entered', 'exited', 'carried') and exists (
     select 1 from deliveries as w where w.destination_key = :key and w.state = 'pending' and w.id > deliveries.id
         and w.segment_key = deliveries.segment_key and w.kind <> 'trigger'
         and w.profile_id = deliveries.profile_id)

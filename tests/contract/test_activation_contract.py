@@ -299,6 +299,12 @@ def test_the_rate_limit_holds(shop: Shop, receiver: Receiver) -> None:
     shop.members(1, 2, 3)
     shop.work(sleep=waits.append)
     assert len(waits) == 2 and all(0.05 < wait <= 0.1 for wait in waits), waits
+    shop.members(1, 2, 3, 4)
+
+    def withdrawn_meanwhile(_: float) -> None:
+        shop.store.segmentation.withdraw([profile_id(4)], ["marketing"], at=NOW + timedelta(days=1))
+
+    assert shop.work(sleep=withdrawn_meanwhile)["crm"].withheld == 1, "judged after the wait"
 
 
 @pytest.mark.parametrize("kind", ["webhook", "files"])
