@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     privacy_package_days: int = Field(
         30, ge=1, le=365, description="How long the package of an access or portability request can be fetched."
     )
+    privacy_retention: Path | None = Field(
+        None, description="YAML with rules of retention; without one nothing goes by age."
+    )
     opendsr_certificate: Path | None = Field(
         None, description="PEM file with the certificate that signs OpenDSR answers, and those up to its authority."
     )

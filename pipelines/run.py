@@ -24,6 +24,7 @@ from pipelines.context import Progress, StepReport, quiet, require_room, wait_un
 from pipelines.erasing.requests import run_all
 from pipelines.fingerprint import fingerprint, same_inputs
 from pipelines.lock import writer_lock
+from pipelines.retaining import records as retaining
 from privacy.requests.words import PACKAGED, Kind
 
 
@@ -76,11 +77,13 @@ def _run(
     """The account of a run; None when nothing is new."""
     run_all(settings, kinds={Kind.ERASURE}, progress=progress)
     _replay_erasures(settings, progress)
+    retaining.begin(settings, progress)
     news = News.EVERYTHING if full_refresh else _news(settings, delivered, partial, progress)
     if news is News.NOTHING:
         if not renew_model:
             _judge_freshness(settings, progress)
             run_triggers(settings)
+            retaining.finish(settings, progress)
             return None
         news = News.DECISIONS
     if delivered is not None:
@@ -94,7 +97,9 @@ def _run(
         "full_refresh": full_refresh,
         "renew_model": renew_model,
     }
-    return _execute(settings, news, options, progress)
+    steps = _execute(settings, news, options, progress)
+    retaining.finish(settings, progress)
+    return steps
 
 
 def _judge_freshness(settings: Settings, progress: Progress) -> None:

@@ -36,6 +36,9 @@ class Keys:
     devices: list[tuple[int, str, datetime | None, datetime | None]] = field(default_factory=list)
     combined: list[tuple[int, str, str]] = field(default_factory=list)
 
+    def __bool__(self) -> bool:
+        return bool(self.records or self.mailboxes or self.devices or self.combined)
+
     @classmethod
     def of_tokens(cls, held: Iterable[tuple[int, Token]]) -> Keys:
         """Keys that are tokens."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from cdp.cli import privacy_corrections, privacy_holds, privacy_packages, privacy_requests
+from cdp.cli import privacy_corrections, privacy_holds, privacy_packages, privacy_requests, privacy_retention
 from cdp.cli.data import Json
 from cdp.cli.output import emit_json, note, say, table
 from cdp.cli.privacy_requests import operator
@@ -21,6 +21,7 @@ app = typer.Typer(help="Personal data: where it is, and what becomes of it.", no
 privacy_requests.register(app)
 privacy_corrections.register(app)
 privacy_packages.register(app)
+privacy_retention.register(app)
 app.add_typer(privacy_holds.app, name="hold")
 
 

@@ -6,7 +6,6 @@ happens under the writer lock. The receipt is named by the request: there is one
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC
@@ -14,20 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from cdp.clock import wall_now
-from cdp.engine.duckdb import open_engine
 from cdp.settings import Settings
-from cdp.spill import spill_folder
 from cdp.store import open_store, recipients, snapshots
 from cdp.store.base import AuditEntry, Publication
 from cdp.store.erasing import SqlEraser
 from identity import forgetting
 from identity.normalise.columns import record_columns
-from pipelines.context import Progress, wait_until_free
+from pipelines.context import Progress
 from pipelines.erasing import files, holding
 from pipelines.erasing.keyed import Keyed
 from pipelines.erasing.keys import Filled, install, keys_of, needles_of, tokens_of
 from pipelines.erasing.landed import Landed
-from pipelines.ingest import tables as ingest_tables
+from pipelines.erasing.settling import checkpoint, engine_config, settle
 from pipelines.ingest.screening import open_screen
 from pipelines.packaging import making
 from privacy import receipts
@@ -39,12 +36,10 @@ from privacy.keys import token_keys
 from privacy.packages.vault import Whose
 from privacy.receipts import Receipt, StoreLine
 from privacy.restored import ERASED
-from privacy.verify import processes
 from privacy.verify.home import Scan, Tables, scan
 from privacy.verify.needles import Needle
 from privacy.work import Work
 
-READER_SECONDS = 20.0
 TOMBSTONE = "the random profile id stays as retired, without anything else, so that it answers 410 and is never reused"
 
 
@@ -90,12 +85,7 @@ class Execution:
 
     @property
     def _config(self) -> dict[str, Any]:
-        return {
-            "threads": self.settings.threads,
-            "memory_limit": self.settings.memory_limit,
-            "temp_directory": str(spill_folder(self.settings.tmp)),
-            "max_temp_directory_size": self.settings.max_spill,
-        }
+        return engine_config(self.settings)
 
     def _plan(self) -> dict[str, Any]:
         """Values as received, and the positive control: what the scanner finds while everything is still there."""
@@ -242,23 +232,7 @@ class Execution:
         return making.whose(self.closures, self._profile_ids())
 
     def _settle(self) -> list[str]:
-        """Bytes of the store, and readers that still hold a former file."""
-        notes = []
-        unsettled = SqlEraser(self.settings.database_url).settle()
-        if unsettled:
-            notes.append(unsettled)
-        pause = threading.Event()
-        for _ in range(int(READER_SECONDS / 0.5)):
-            held, _complete = processes.held_open(self.settings.home)
-            if not held:
-                break
-            pause.wait(0.5)
-        held, complete = processes.held_open(self.settings.home)
-        if held:
-            notes.append(f"{held} former file(s) are still open in another process")
-        if not complete:
-            notes.append("not every process could be asked which files it has open")
-        return notes
+        return settle(self.settings)
 
     def _verify(self) -> dict[str, Any]:
         """The same search as before, and every finder asked again."""
@@ -287,11 +261,7 @@ class Execution:
         return [Needle(0, kind, value) for kind, value in self.done["plan"]["needles"]]
 
     def _checkpoint(self) -> None:
-        engine = open_engine(self.settings)
-        wait_until_free(engine, self.progress)
-        with engine.writer() as connection:
-            ingest_tables.ensure(connection)
-            connection.execute("checkpoint")
+        checkpoint(self.settings, self.progress)
 
     def _receipt(self) -> Receipt:
         residual, control = self.done["verify"]["residual"], self.done["plan"]["control"]

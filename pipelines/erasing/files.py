@@ -13,7 +13,7 @@ from pipelines.erasing.exports import clean_export, holds, numbers_at
 from pipelines.erasing.landed import Landed
 from pipelines.ingest.landing_file import LandedFile
 from pipelines.ingest.rewriting import rewrite
-from pipelines.ingest.screening import Screen
+from pipelines.ingest.screening import Found, Screen
 from pipelines.sources.entity import Entity
 from pipelines.sources.mapping import EntityMapping, load_mappings
 from pipelines.sources.registry import ENTITIES, format_of
@@ -27,9 +27,11 @@ _CACHES = ("dbt/logs", "sqlmesh", "gx", "tmp")
 
 
 def rewrite_landing(settings: Settings, screen: Screen | Landed) -> dict[str, int]:
-    """Blank the people's records in every landed file and in the inbox; returns rows, files and bytes rewritten."""
+    """Blank what does not stay in every landed file and in the inbox; returns rows, files and bytes rewritten."""
     counts = {"rows": 0, "cut": 0, "files": 0, "bytes": 0}
     for entity, mapping, path in _landed(settings):
+        if not screen.concerns(entity):
+            continue
         found = screen.look(entity, mapping, path, path.name)
         if not found.changes:
             continue
@@ -37,13 +39,22 @@ def rewrite_landing(settings: Settings, screen: Screen | Landed) -> dict[str, in
         partial.unlink(missing_ok=True)
         rewrite(path, partial, found.layout, found.changes)
         partial.chmod(0o444)
-        _count_waiting(settings, path, found.gone)
+        _count_waiting(settings, path, found)
         partial.replace(path)
         counts["rows"] += found.gone
         counts["cut"] += len(found.changes.values)
         counts["files"] += 1
         counts["bytes"] += path.stat().st_size
     return counts
+
+
+def count_landing(settings: Settings, screen: Screen) -> int:
+    """Records in landed files and in the inbox that do not stay; nothing is changed."""
+    return sum(
+        screen.look(entity, mapping, path, path.name).gone
+        for entity, mapping, path in _landed(settings)
+        if screen.concerns(entity)
+    )
 
 
 def _landed(settings: Settings) -> Iterator[tuple[Entity, EntityMapping, Path]]:
@@ -61,7 +72,7 @@ def _landed(settings: Settings) -> Iterator[tuple[Entity, EntityMapping, Path]]:
                         yield entity, mappings[entity.name], path
 
 
-def _count_waiting(settings: Settings, path: Path, gone: int) -> None:
+def _count_waiting(settings: Settings, path: Path, found: Found) -> None:
     """A file that waits to be loaded says how many of its records are left out."""
     import json
     from dataclasses import asdict, replace
@@ -73,7 +84,8 @@ def _count_waiting(settings: Settings, path: Path, gone: int) -> None:
     for marker in sorted((settings.landing / "pending").glob("*.json")):
         landed = LandedFile(**json.loads(marker.read_text(encoding="utf-8")))
         if landed.landed_path == path.relative_to(settings.landing).as_posix():
-            counted = replace(landed, suppressed=landed.suppressed + gone)
+            suppressed, expired = landed.suppressed + found.gone, landed.expired + found.expired
+            counted = replace(landed, suppressed=suppressed, expired=expired)
             files.write_whole(marker, json.dumps(asdict(counted), ensure_ascii=False, indent=1).encode())
 
 

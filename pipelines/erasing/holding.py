@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -24,7 +25,7 @@ from identity.normalise.columns import record_columns
 from pipelines.context import Progress, quiet
 from pipelines.erasing import freezing
 from pipelines.erasing.keys import keys_of
-from pipelines.ingest.people import speak_of
+from pipelines.ingest.people import MAIL, speak_of
 from pipelines.lock import writer_lock
 from pipelines.sources.entity import Entity
 from pipelines.sources.fields import json_path, literal
@@ -41,6 +42,14 @@ from privacy.matching import Keys, match
 from privacy.receipts import Receipt, StoreLine
 
 PIPELINE = "pipeline"
+
+
+@dataclass(frozen=True)
+class Spared:
+    """People whom holds in force mean, and the entities (source.entity) whose records of them stay."""
+
+    keys: Keys
+    entities: frozenset[str]
 
 
 def load_bases(settings: Settings) -> Bases:
@@ -126,6 +135,21 @@ def keep(settings: Settings, request: str, closures: Sequence[Closure], config: 
     return told
 
 
+def spared(settings: Settings) -> Spared:
+    """What rules of retention leave: the records, of the kinds that holds in force keep, of the people they mean.
+
+    All of their fields stay while the person is not erased: the minimum is taken when they are.
+    """
+    holds = Holds(settings.privacy)
+    today = policy.load(settings).days.day_of(wall_now())
+    in_force = [one for one in holds.open_ones() if one.is_in_force(today)]
+    if not in_force:
+        return Spared(Keys(), frozenset())
+    categories = load_bases(settings).categories
+    entities = frozenset(categories[key].of for one in in_force for key in one.categories if key in categories)
+    return Spared(keys_of(_meant(settings, in_force)), entities)
+
+
 def lines(held: Sequence[dict[str, Any]]) -> tuple[StoreLine, ...]:
     """What was kept, for a receipt: one line a hold and category."""
     return tuple(
@@ -175,15 +199,18 @@ def _met(settings: Settings, holds: Sequence[Hold], closures: Sequence[Closure])
     Whom a hold means is found out now, because profiles merge and split. When it leads to several people meanwhile,
     each of them is held: what is kept too long can still be erased, what is erased is gone.
     """
-    sealed = Holds(settings.privacy)
-    named = [freezing.parse_all([sealed.sealed(one.hold).load()["identifiers"]])[0] for one in holds]
-    meant = freezing.closures_of(settings, named) if holds else []
     pairs = []
-    for hold, person in zip(holds, meant, strict=True):
+    for hold, person in zip(holds, _meant(settings, holds), strict=True):
         theirs = [one for one in closures if _is_same(one, person)]
         if theirs:
             pairs.append((hold, theirs))
     return pairs
+
+
+def _meant(settings: Settings, holds: Sequence[Hold]) -> list[Closure]:
+    sealed = Holds(settings.privacy)
+    named = [freezing.parse_all([sealed.sealed(one.hold).load()["identifiers"]])[0] for one in holds]
+    return freezing.closures_of(settings, named) if named else []
 
 
 def _is_same(one: Closure, other: Closure) -> bool:
@@ -218,7 +245,7 @@ def _records(
             if not of_entity or entity.table not in there:
                 continue
             records = f"(select rowid as row_no, coalesce(mapped, payload) as record from old.{entity.table})"
-            speak_of(connection, entity, records, record_columns)
+            speak_of(connection, entity, records, record_columns, normal=MAIL)
             match(connection)
             for one in of_entity:
                 for number, reduced in _reduced(connection, entity, one).items():

@@ -35,6 +35,10 @@ class Landed:
         self._landing = landing
         self._scratch = scratch
 
+    def concerns(self, entity: Entity) -> bool:
+        """As `Screen.concerns`."""
+        return self._screen.concerns(entity)
+
     def look(self, entity: Entity, mapping: EntityMapping, path: Path, file: str) -> Found:
         """As `Screen.look`."""
         plain = (mapping.format or format_of(file)) == "jsonl" and entity.person.separator is None

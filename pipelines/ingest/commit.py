@@ -161,3 +161,5 @@ def _write_ledger(
             "number": staged.number,
         },
     )
+    if landed.expired:
+        connection.execute("insert into ops.expired_rows values (?, ?)", [counts.batch_seq, landed.expired])

@@ -199,10 +199,11 @@ def _waiting(settings: Settings, ledger: _Ledger) -> list[LandedFile]:
 
 
 def _copy(settings: Settings, arrival: _Arrival, gate: Screen | None, mapping: EntityMapping) -> LandedFile:
-    """Keep a copy without the records of erased people, and a marker that it waits."""
+    """Keep a copy without the records that the gate leaves out, and a marker that it waits."""
     entity = arrival.entity
     folder = settings.landing / entity.source / entity.entity
-    found = gate.look(entity, mapping, arrival.path, arrival.file) if gate is not None else None
+    looks = gate is not None and gate.concerns(entity)
+    found = gate.look(entity, mapping, arrival.path, arrival.file) if gate is not None and looks else None
     if found is not None and found.changes:
         write = partial(rewrite, layout=found.layout, changes=found.changes)
         sha256, copy = files.copy_changed(arrival.path, folder, write)
@@ -219,6 +220,7 @@ def _copy(settings: Settings, arrival: _Arrival, gate: Screen | None, mapping: E
         turn=arrival.turn,
         landing_id=digest(*identity)[:24],
         suppressed=found.gone if found is not None else 0,
+        expired=found.expired if found is not None else 0,
     )
     marker = json.dumps(asdict(landed), ensure_ascii=False, indent=1)
     files.write_whole(_markers(settings) / f"{landed.landing_id}.json", marker.encode())

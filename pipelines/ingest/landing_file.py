@@ -11,7 +11,8 @@ class LandedFile:
 
     `file` is the path inside the delivered folder, `landed_path` the one inside landing; `turn` orders several waiting
     versions of one file; `mapping` is the fingerprint of the mapping it was landed under. `sha256` is that of the file
-    as delivered, `suppressed` counts the records of erased people that were left out of the copy.
+    as delivered, `suppressed` counts the records that were left out of the copy: those of erased people and, counted by
+    `expired` too, those that have outlived a rule of retention.
     """
 
     source: str
@@ -23,6 +24,7 @@ class LandedFile:
     turn: int
     landing_id: str
     suppressed: int = 0
+    expired: int = 0
 
     @property
     def name(self) -> str:

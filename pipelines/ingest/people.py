@@ -62,6 +62,12 @@ def speak_of(
     normalise_people(connection, normalise, normal=normal)
 
 
+def ids_sql(entity: Entity, records: str) -> str:
+    """A query of `row_no` and `id` (source:id): every record of a person that the `records` name, once each."""
+    ids = _ids(entity)
+    return f"select row_no, unnest({ids}) as id from {texts(entity.column_names, [ids], records)}"
+
+
 def _read_broken(connection: duckdb.DuckDBPyConnection, entity: Entity, broken: str) -> None:
     """Two rows of `people` per word: as the id of a record (and as a mail address), and as a device."""
     nothing = ", ".join("null" for _ in TRAITS)

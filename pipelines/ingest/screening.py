@@ -1,4 +1,4 @@
-"""Which records of a file are about erased people, found before or after it is landed.
+"""Which records of a file are about erased people or have outlived a rule of retention, before or after it is landed.
 
 A file is read by the same readers as in a load, so every format, encoding and mapping is covered. Lines that are no
 records count too: an id in them is enough. What is found becomes `Changes` for `rewriting`.
@@ -19,6 +19,7 @@ from cdp.settings import Settings
 from cdp.spill import spill_folder
 from pipelines.ingest import stage
 from pipelines.ingest.landing_file import LandedFile
+from pipelines.ingest.limits import Limits, aged_sql
 from pipelines.ingest.people import MAIL, TRAITS, Normalise, speak_of
 from pipelines.ingest.reading_csv import csv_columns
 from pipelines.ingest.records import mapped_sql
@@ -35,12 +36,16 @@ ERASED = "erased"
 
 @dataclass
 class Found:
-    """Records of a file that are about erased people; `rows` counts those that go as a whole, by request."""
+    """Records of a file that do not stay; `rows` counts those about erased people that go as a whole, by request.
+
+    `expired` counts those that only a rule of retention takes out.
+    """
 
     layout: Layout
     changes: Changes = field(default_factory=Changes)
     rows: dict[int, int] = field(default_factory=dict)
     cut: dict[int, int] = field(default_factory=dict)
+    expired: int = 0
 
     @property
     def gone(self) -> int:
@@ -51,11 +56,27 @@ class Found:
 class Screen:
     """Looks at files, one after the other, on a database of its own."""
 
-    def __init__(self, settings: Settings, keys: Keys, normalise: Normalise, hashing: TokenKeys | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        keys: Keys,
+        normalise: Normalise,
+        hashing: TokenKeys | None = None,
+        *,
+        limits: Limits | None = None,
+        spared: frozenset[str] | None = None,
+    ) -> None:
+        """With `hashing` the keys are tokens; `limits` say which records have outlived a rule.
+
+        With `spared` the keys do not take anything out: they name people whose records of these entities stay.
+        """
         self._normalise = normalise
         self._hashing = hashing
         # Phones, names and addresses count together only.
         self._normal = TRAITS if keys.combined else MAIL
+        self._limits = limits or {}
+        self._spared = spared
+        self._for_all = bool(keys) and spared is None
         settings.tmp.mkdir(parents=True, exist_ok=True)
         self._connection = duckdb.connect(
             ":memory:",
@@ -73,8 +94,12 @@ class Screen:
         """Give back memory and spill."""
         self._connection.close()
 
+    def concerns(self, entity: Entity) -> bool:
+        """Whether any record of an entity can be one that does not stay."""
+        return self._for_all or entity.name in self._limits
+
     def look(self, entity: Entity, mapping: EntityMapping, path: Path, file: str) -> Found:
-        """What of a file is about erased people. Raises InputError when it cannot be read."""
+        """What of a file does not stay. Raises InputError when it cannot be read."""
         stage.clear(self._connection)
         landed = LandedFile(entity.source, entity.entity, file, "", "", "", 0, "")
         staged = stage.stage_file(
@@ -86,16 +111,20 @@ class Screen:
         broken = "(select row_no, payload from staged where code is not null)"
         speak_of(self._connection, entity, records, self._normalise, broken=broken, normal=self._normal)
         match(self._connection, self._hashing)
-        self._collect(entity, mapping, found)
+        if self._spared is None:
+            self._collect(entity, mapping, found)
+        if entity.name in self._limits:
+            self._collect_aged(entity, records, found)
         return found
 
     def rows(self, entity: Entity, records: pa.Table) -> list[int]:
-        """The numbers of those `records` (row_no, canonical record as JSON) that are about an erased person."""
+        """The numbers of those `records` (row_no, canonical record as JSON) that do not stay."""
         self._connection.register("given_records", records)
         speak_of(self._connection, entity, "given_records", self._normalise, normal=self._normal)
-        self._connection.unregister("given_records")
         match(self._connection, self._hashing)
-        found = self._connection.execute("select distinct row_no from matched order by row_no").fetchall()
+        aged = aged_sql(entity, self._limits.get(entity.name, "false"), "given_records")
+        found = self._connection.execute(f"select row_no from matched union {aged} order by row_no").fetchall()
+        self._connection.unregister("given_records")
         return [int(row[0]) for row in found]
 
     def _layout(self, entity: Entity, mapping: EntityMapping, path: Path, file: str) -> Layout:
@@ -125,6 +154,22 @@ class Screen:
             if column is not None:
                 found.changes.values[line] = {column: value}
 
+    def _collect_aged(self, entity: Entity, records: str, found: Found) -> None:
+        """The last record of a file goes with whatever follows it."""
+        is_spared = self._spared is not None and entity.name in self._spared
+        query = f"""
+            with spans as (select row_no, line, lead(line) over (order by line) - line as span from staged),
+            aged as ({aged_sql(entity, self._limits[entity.name], records)})
+            select line, span from spans semi join aged using (row_no)
+            {"anti join matched using (row_no)" if is_spared else ""}
+        """
+        for line, span in self._connection.execute(query).fetchall():
+            if line not in found.changes.gone:
+                found.expired += 1
+                lines = span if span is not None else 1 << 40
+                found.changes.gone[line] = lines if found.layout.format == "csv" else 1
+                found.changes.values.pop(line, None)
+
     def _cut(self, entity: Entity, whole: set[int]) -> Iterator[tuple[int, str]]:
         """Records about several people of whom some are erased: their ids, without those."""
         if entity.person.separator is None:
@@ -148,10 +193,15 @@ def cut_ids(ids: list[str], erased: set[str], separator: str) -> str:
 
 @contextmanager
 def open_screen(
-    settings: Settings, keys: Keys, normalise: Normalise, hashing: TokenKeys | None = None
+    settings: Settings,
+    keys: Keys,
+    normalise: Normalise,
+    hashing: TokenKeys | None = None,
+    *,
+    limits: Limits | None = None,
 ) -> Iterator[Screen]:
-    """A screen that is closed after the block."""
-    screen = Screen(settings, keys, normalise, hashing)
+    """A screen that is closed after the block; see `Screen`."""
+    screen = Screen(settings, keys, normalise, hashing, limits=limits)
     try:
         yield screen
     finally:

@@ -71,6 +71,16 @@ create table if not exists ops.corrections (
     unique (source, source_record_id, field)
 )""",
     """
+create table if not exists ops.expired_rows (
+    batch_seq bigint not null,
+    rows bigint not null
+)""",
+    """
+create table if not exists ops.retention_runs (
+    day date not null,
+    digest varchar not null
+)""",
+    """
 create table if not exists ops.contract_results (
     batch_seq bigint not null,
     source varchar not null,

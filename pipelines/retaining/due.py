@@ -1,0 +1,135 @@
+"""Whether rules about records are due, what they would take out, and which take out more than anybody expects.
+
+Rules are carried out once on each day of the data's now, and when they changed. One that would take out a large share
+waits until somebody allows it, once: more likely it was written wrongly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from cdp.clock import wall_now
+from cdp.engine.duckdb import open_engine
+from cdp.settings import Settings
+from pipelines.erasing.freezing import FEW, MOST_SHARE
+from pipelines.erasing.holding import spared
+from pipelines.ingest import tables
+from pipelines.ingest.limits import load_rules
+from pipelines.retaining.outlived import Counted, select
+from privacy.retention import standing
+from privacy.retention.rules import Rule, Rules
+from privacy.retention.standing import Standing
+
+
+@dataclass(frozen=True)
+class Due:
+    """What rules about records would take out now; `blocked` ones wait to be allowed."""
+
+    counted: list[Counted]
+    blocked: list[Counted]
+
+
+def is_too_much(gone: int, there: int) -> bool:
+    """Whether a rule takes out more than it may without being allowed to."""
+    return gone > max(FEW, MOST_SHARE * there)
+
+
+def look(settings: Settings, connection: duckdb.DuckDBPyConnection, rules: Rules, now: datetime) -> Due:
+    """Count. Leaves the table `outlived` of all rules on the connection."""
+    allowed = standing.read(settings.privacy).allowed
+    counted = select(connection, rules.records, now, spared(settings))
+    blocked = [one for one in counted if is_too_much(one.raw, one.there) and one.rule.digest not in allowed]
+    return Due([one for one in counted if one not in blocked], blocked)
+
+
+def was_done(settings: Settings, connection: duckdb.DuckDBPyConnection, rules: Rules, now: datetime) -> bool:
+    """Whether these rules were carried out on this day of the data's now, and none was allowed more since."""
+    if standing.read(settings.privacy).allowed & {rule.digest for rule in rules.records}:
+        return False
+    found = connection.execute("select digest from ops.retention_runs where day = ?", [now.date()]).fetchall()
+    return (rules.digest,) in found
+
+
+def mark_done(connection: duckdb.DuckDBPyConnection, digest: str, now: datetime) -> None:
+    """Remember the day; only the last one of each digest is kept."""
+    connection.execute("delete from ops.retention_runs where digest = ? or day <> ?", [digest, now.date()])
+    connection.execute("insert into ops.retention_runs values (?, ?)", [now.date(), digest])
+
+
+def put_in_force(settings: Settings, rules: Sequence[Rule], *, seen: Iterable[str]) -> None:
+    """From now on these rules keep deliveries out, if there was data they were carried out on (`seen`, digests).
+
+    What they were allowed to do once is used up; what belongs to no rule any more is forgotten.
+    """
+    known = standing.read(settings.privacy)
+    current = {rule.digest for rule in load_rules(settings)}
+    done = {rule.digest for rule in rules}
+    after = Standing(
+        in_force=(known.in_force | frozenset(seen)) & current, allowed=(known.allowed - done) & frozenset(current)
+    )
+    if after != known:
+        standing.write(settings.privacy, after)
+
+
+def show(settings: Settings) -> list[dict[str, Any]]:
+    """What every rule would take out if a run began now; nothing is changed. BusyError while a run is going."""
+    from pipelines.lock import writer_lock
+
+    rules = load_rules(settings)
+    now = settings.clock.now()
+    if not rules or not settings.warehouse.exists():
+        return []
+    known = standing.read(settings.privacy)
+    with writer_lock(settings.writer_lock), open_engine(settings).writer() as connection:
+        tables.ensure(connection)
+        due = look(settings, connection, rules, now)
+        done = was_done(settings, connection, rules, now)
+    rows = [
+        {
+            "rule": one.rule.name,
+            "of": one.rule.of,
+            "older_than": str(one.rule.period),
+            "before": one.rule.period.before(now).isoformat(),
+            "there": one.there,
+            "goes": one.raw,
+            "quarantined": one.quarantined,
+            "held": one.held,
+            "waits_to_be_allowed": one in due.blocked,
+            "in_force": one.rule.digest in known.in_force,
+            "done_today": done,
+        }
+        for one in (*due.counted, *due.blocked)
+    ]
+    return sorted(rows, key=lambda row: [rule.name for rule in rules].index(str(row["rule"])))
+
+
+def allow(settings: Settings, names: Sequence[str], actor: str) -> list[str]:
+    """Let rules take out a large share, once. NotFoundError for a name that no rule has."""
+    import secrets
+
+    from cdp.errors import NotFoundError
+    from cdp.store import open_store
+    from cdp.store.base import AuditEntry
+    from pipelines.lock import writer_lock
+
+    rules = {rule.name: rule for rule in load_rules(settings)}
+    strange = next((name for name in names if name not in rules), None)
+    if strange is not None:
+        raise NotFoundError(f"No rule is called {strange[:40]!r}; there are: {', '.join(rules) or 'none'}.")
+    chosen = [rules[name] for name in names or rules]
+    with writer_lock(settings.writer_lock):
+        known = standing.read(settings.privacy)
+        allowed = known.allowed | {rule.digest for rule in chosen}
+        with open_store(settings.database_url) as store:
+            detail = {"rules": [rule.name for rule in chosen]}
+            entry = AuditEntry(
+                secrets.token_hex(16), wall_now(), actor, "privacy.retention.allowed", "retention", detail
+            )
+            store.append_audit([entry])
+        standing.write(settings.privacy, Standing(known.in_force, frozenset(allowed)))
+    return [rule.name for rule in chosen]

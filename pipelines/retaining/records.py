@@ -1,0 +1,251 @@
+"""Rules about records, carried out in the course of a run: what has outlived one goes, and a receipt tells it.
+
+Before the run loads, landing files lose the lines, and one transaction takes the rows out of raw, quarantine and the
+models that only append. The run makes everything else anew. After it has published, the warehouse is written anew
+without old blocks, former snapshots and caches go, and everything is counted again. Each step can be repeated and is
+ticked off in a sealed plan, so a kill anywhere is resumed by the next run.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from cdp.clock import wall_now
+from cdp.engine.duckdb import open_engine
+from cdp.settings import Settings
+from cdp.store import open_store, snapshots
+from cdp.store.base import AuditEntry
+from identity.normalise.columns import record_columns
+from pipelines.context import Progress, wait_until_free
+from pipelines.erasing import files
+from pipelines.erasing.holding import spared
+from pipelines.erasing.settling import checkpoint, engine_config, settle
+from pipelines.ingest import tables
+from pipelines.ingest.limits import limits, load_rules
+from pipelines.ingest.screening import Screen
+from pipelines.retaining import due
+from pipelines.retaining.outlived import lost, select, take_out
+from privacy import receipts
+from privacy.erasure import database
+from privacy.inventory.load import load
+from privacy.receipts import Receipt, StoreLine
+from privacy.retention.rules import RecordsRule
+from privacy.work import Work
+
+PREFIX = "rt-"
+RETAINED = "privacy.retention"
+CHECKED = "counted again in every table and file"
+
+
+def begin(settings: Settings, progress: Progress) -> None:
+    """Before a run loads: take out what has outlived a rule, when that is due, or go on where a kill came between."""
+    work = _under_way(settings) or _plan(settings, progress)
+    if work is not None:
+        _Ageing(settings, work, progress).before()
+
+
+def finish(settings: Settings, progress: Progress) -> dict[str, Any] | None:
+    """After a run has published: the bytes go, everything is counted again; the signed receipt, or None."""
+    work = _under_way(settings)
+    return _Ageing(settings, work, progress).after() if work is not None else None
+
+
+def _under_way(settings: Settings) -> Work | None:
+    names = [name for name in Work.open_ones(settings.privacy) if name.startswith(PREFIX)]
+    return Work.resume(settings.privacy, names[0]) if names else None
+
+
+def _plan(settings: Settings, progress: Progress) -> Work | None:
+    """A plan of what goes; None when nothing is due or nothing goes."""
+    rules = load_rules(settings)
+    if not rules.records or not settings.warehouse.exists():
+        return None
+    now = settings.clock.now()
+    engine = open_engine(settings)
+    wait_until_free(engine, progress)
+    with engine.writer() as connection:
+        tables.ensure(connection)
+        if due.was_done(settings, connection, rules, now):
+            return None
+        progress("retention: looking for what is too old …")
+        found = due.look(settings, connection, rules, now)
+        for one in found.blocked:
+            progress(
+                f"retention: the rule {one.rule.name} would take out {one.raw:,} of {one.there:,} rows of {one.rule.of}"
+                f" and waits: look with `cdp privacy retention`, then allow it with --allow-many {one.rule.name}"
+            )
+        if not any(one.raw or one.quarantined for one in found.counted):
+            due.mark_done(connection, rules.digest, now)
+            due.put_in_force(settings, (), seen=[one.rule.digest for one in found.counted if one.there])
+            return None
+    return Work.begin(
+        settings.privacy,
+        f"{PREFIX}{wall_now():%Y%m%d}-{secrets.token_hex(6)}",
+        {
+            "requested_at": wall_now().isoformat(),
+            "as_of": now.isoformat(),
+            "digest": rules.digest,
+            "rules": [one.rule.name for one in found.counted],
+            "lost": None,
+            "done": {},
+        },
+    )
+
+
+class _Ageing:
+    """One execution on one state home; the caller holds the writer lock."""
+
+    def __init__(self, settings: Settings, work: Work, progress: Progress) -> None:
+        self.settings = settings
+        self.work = work
+        self.progress = progress
+        self.now = datetime.fromisoformat(work.content["as_of"])
+        self.done: dict[str, Any] = work.content["done"]
+
+    @cached_property
+    def rules(self) -> list[RecordsRule]:
+        """Those of the plan that still are; one that was taken back meanwhile takes nothing out any more."""
+        return [rule for rule in load_rules(self.settings).records if rule.name in self.work.content["rules"]]
+
+    def before(self) -> None:
+        """What comes before a run."""
+        self.settings.tmp.mkdir(parents=True, exist_ok=True)
+        self._do({"landing": self._landing, "rows": self._rows})
+
+    def after(self) -> dict[str, Any]:
+        """What comes after a run that has published; returns the signed receipt."""
+        self._do(
+            {
+                "warehouse": self._warehouse,
+                "decisions": self._decisions,
+                "files": self._files,
+                "settle": lambda: settle(self.settings),
+                "verify": self._verify,
+            }
+        )
+        signed = receipts.issue(self.settings.privacy, self._receipt())
+        body = signed["receipt"]
+        detail = {"status": body["status"], "receipt": receipts.digest(body), "sequence": body["sequence"]}
+        with open_store(self.settings.database_url) as store:
+            name = self.work.request
+            store.append_audit([AuditEntry(f"retention-{name}", wall_now(), "retention", RETAINED, name, detail)])
+        self.work.wipe()
+        return signed
+
+    def _do(self, steps: Mapping[str, Callable[[], Any]]) -> None:
+        for name, step in steps.items():
+            if name not in self.done:
+                self.progress(f"retention: {name} …")
+                self.done[name] = step()
+                self.work.save()
+
+    def _landing(self) -> dict[str, int]:
+        with self._screen() as screen:
+            return files.rewrite_landing(self.settings, screen)
+
+    def _screen(self) -> Any:
+        from contextlib import closing
+
+        held = spared(self.settings)
+        wanted = limits(self.rules, self.now)
+        return closing(Screen(self.settings, held.keys, record_columns, limits=wanted, spared=held.entities))
+
+    def _rows(self) -> list[dict[str, Any]]:
+        """One transaction; what it did is read from the ledger when a kill came right after it."""
+        inventory = load(self.settings.dbt_project)
+        with open_engine(self.settings).writer() as connection:
+            tables.ensure(connection)
+            counted = select(connection, self.rules, self.now, spared(self.settings))
+            told = [
+                {"rule": one.rule.name, "of": one.rule.of, "before": one.rule.period.before(self.now).isoformat(),
+                 "raw": one.raw, "quarantined": one.quarantined, "held": one.held, "there": one.there}
+                for one in counted
+            ]  # fmt: skip
+            if "counted" not in self.work.content:
+                # Kept before anything goes: afterwards nobody could tell whom the rows named.
+                self.work.content |= {"counted": told, "lost": lost(connection)}
+                self.work.save()
+            connection.execute("begin")
+            take_out(connection, inventory, counted, self.work.request, _naive(wall_now()))
+            due.mark_done(connection, self.work.content["digest"], self.now)
+            connection.execute("commit")
+        told = self.work.content["counted"]
+        filled = {one["rule"] for one in told if one["there"]}
+        due.put_in_force(self.settings, self.rules, seen=[one.digest for one in self.rules if one.name in filled])
+        self.progress(f"retention: {sum(one['raw'] for one in told):,} rows have outlived a rule")
+        return list(told)
+
+    def _warehouse(self) -> dict[str, int]:
+        """The file without old blocks, and without what identity still remembers of records that nothing names."""
+        checkpoint(self.settings, self.progress)
+        target = self.settings.warehouse.with_name("warehouse.duckdb.erasing")
+        with database.opened(self.settings.warehouse, engine_config(self.settings)) as connection:
+            for table in ("erase_records", "erase_members"):
+                database.fill(connection, table, self.work.content["lost"])
+            database.rewrite(connection, load(self.settings.dbt_project), target)
+            database.put_in_place(connection, target, self.settings.warehouse)
+        return {"bytes": self.settings.warehouse.stat().st_size}
+
+    def _decisions(self) -> int:
+        with open_store(self.settings.database_url) as store:
+            return int(store.decisions.forget(self.work.content["lost"], []))
+
+    def _files(self) -> dict[str, int]:
+        """Caches, and snapshots of before."""
+        removed = files.clean(self.settings, [], [])
+        snapshots.prune(self.settings.serving, keep=1)
+        return removed
+
+    def _verify(self) -> dict[str, int]:
+        """Rows that are still too old, by place."""
+        with open_engine(self.settings).writer() as connection:
+            left = {
+                one.rule.name: one.raw + one.quarantined
+                for one in select(connection, self.rules, self.now, spared(self.settings))
+            }
+        with database.opened(self.settings.warehouse, engine_config(self.settings)) as connection:
+            for table in ("erase_records", "erase_members"):
+                database.fill(connection, table, self.work.content["lost"])
+            remembered = database.matched(connection, load(self.settings.dbt_project))
+        with self._screen() as screen:
+            left["landing"] = files.count_landing(self.settings, screen)
+        return left | {table: rows for table, rows in remembered.items() if rows}
+
+    def _receipt(self) -> Receipt:
+        left = self.done["verify"]
+        notes = [*self.done["settle"], *(f"{rows} row(s) of {place} are left" for place, rows in left.items() if rows)]
+        lines = [
+            StoreLine(
+                f"warehouse:raw.{one['of'].replace('.', '_')}",
+                matched=one["raw"] + one["quarantined"] + one["held"],
+                erased=one["raw"] + one["quarantined"] - left.get(one["rule"], 0),
+                kept=one["held"],
+                reason=f"{one['rule']}: before {one['before'][:10]}" + ("; kept by legal holds" if one["held"] else ""),
+            )
+            for one in self.done["rows"]
+        ]
+        landed = self.done["landing"]["rows"]
+        lines.append(StoreLine("landing", landed, landed - left["landing"], reason=CHECKED))
+        now = wall_now().isoformat()
+        return Receipt(
+            request=self.work.request,
+            kind="retention",
+            status="partial" if notes else "completed",
+            subjects=0,
+            doubtful=0,
+            requested_at=self.work.content["requested_at"],
+            erased_at=now,
+            verified_at=now,
+            tokens=0,
+            stores=tuple(lines),
+            notes=tuple(notes),
+            extra={"as_of": self.work.content["as_of"], "people_without_records": len(self.work.content["lost"])},
+        )
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)
