@@ -24,7 +24,7 @@ from pipelines.context import Progress, StepReport, quiet, require_room, wait_un
 from pipelines.erasing.requests import run_all
 from pipelines.fingerprint import fingerprint, same_inputs
 from pipelines.lock import writer_lock
-from pipelines.retaining import records as retaining
+from pipelines.retaining import people, records
 from privacy.requests.words import PACKAGED, Kind
 
 
@@ -77,13 +77,13 @@ def _run(
     """The account of a run; None when nothing is new."""
     run_all(settings, kinds={Kind.ERASURE}, progress=progress)
     _replay_erasures(settings, progress)
-    retaining.begin(settings, progress)
+    records.begin(settings, progress)
     news = News.EVERYTHING if full_refresh else _news(settings, delivered, partial, progress)
     if news is News.NOTHING:
         if not renew_model:
             _judge_freshness(settings, progress)
             run_triggers(settings)
-            retaining.finish(settings, progress)
+            _retain(settings, progress)
             return None
         news = News.DECISIONS
     if delivered is not None:
@@ -98,8 +98,14 @@ def _run(
         "renew_model": renew_model,
     }
     steps = _execute(settings, news, options, progress)
-    retaining.finish(settings, progress)
+    _retain(settings, progress)
     return steps
+
+
+def _retain(settings: Settings, progress: Progress) -> None:
+    """Once all is published: what rules of retention began is finished, and people who have outlived one go."""
+    records.finish(settings, progress)
+    people.run(settings, progress)
 
 
 def _judge_freshness(settings: Settings, progress: Progress) -> None:

@@ -24,6 +24,7 @@ _TABLES = {
     "key_mailboxes": "request integer, value varchar",
     "key_devices": "request integer, value varchar, held_from timestamp, held_to timestamp",
     "key_combined": "request integer, kind varchar, value varchar",
+    "key_bounded": "request integer, kind varchar, value varchar, held_to timestamp",
 }
 
 
@@ -35,16 +36,20 @@ class Keys:
     mailboxes: list[tuple[int, str]] = field(default_factory=list)
     devices: list[tuple[int, str, datetime | None, datetime | None]] = field(default_factory=list)
     combined: list[tuple[int, str, str]] = field(default_factory=list)
+    # Records and mailboxes that count for what happened before a moment only.
+    bounded: list[tuple[int, str, str, datetime]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.records or self.mailboxes or self.devices or self.combined)
+        return bool(self.records or self.mailboxes or self.devices or self.combined or self.bounded)
 
     @classmethod
     def of_tokens(cls, held: Iterable[tuple[int, Token]]) -> Keys:
         """Keys that are tokens."""
         keys = cls()
         for request, token in held:
-            if token.kind == "record":
+            if token.kind in ("record", "mailbox") and token.held_to is not None:
+                keys.bounded.append((request, token.kind, token.value, token.held_to))
+            elif token.kind == "record":
                 keys.records.append((request, token.value))
             elif token.kind == "mailbox":
                 keys.mailboxes.append((request, token.value))
@@ -63,6 +68,7 @@ class Keys:
             "key_mailboxes": self.mailboxes,
             "key_devices": self.devices,
             "key_combined": self.combined,
+            "key_bounded": self.bounded,
         }
         for table, columns in _TABLES.items():
             connection.execute(f"create or replace temp table {table} ({columns})")
@@ -86,8 +92,10 @@ def match(connection: duckdb.DuckDBPyConnection, hashing: TokenKeys | None = Non
         f"""
         create or replace temp table matched_ids as
         with named as (select row_no, unnest(ids) as id from people),
-        known as ({_known("record", "select distinct id as value from named", "key_records", hashing)})
+        known as ({_known("record", "select distinct id as value from named", _RECORDS, hashing, ", held_to")})
         select distinct named.row_no, known.request, named.id from named join known on known.value = named.id
+        join people using (row_no)
+        where {_IN_TIME}
         """
     )
     connection.execute(
@@ -95,8 +103,10 @@ def match(connection: duckdb.DuckDBPyConnection, hashing: TokenKeys | None = Non
         create or replace temp table matched as
         with by_mailbox as (
             select n.row_no, known.request from people_normal as n join (
-                {_known("mailbox", "select distinct mailbox as value from people_normal", "key_mailboxes", hashing)}
+                {_known("mailbox", _STATED_MAILBOXES, _MAILBOXES, hashing, ", held_to")}
             ) as known on known.value = n.mailbox
+            join people using (row_no)
+            where {_IN_TIME}
         ),
         by_device as (
             select p.row_no, known.request from people as p join (
@@ -127,6 +137,12 @@ def match(connection: duckdb.DuckDBPyConnection, hashing: TokenKeys | None = Non
     )
 
 
+# Until when a key counts, null for ever; and what has no time is taken to have been before.
+_BOUNDED = "union all select request, value, held_to from key_bounded where kind ="
+_RECORDS = f"(select request, value, cast(null as timestamp) as held_to from key_records {_BOUNDED} 'record')"
+_MAILBOXES = f"(select request, value, cast(null as timestamp) as held_to from key_mailboxes {_BOUNDED} 'mailbox')"
+_IN_TIME = "coalesce(people.happened_at < known.held_to, true)"
+_STATED_MAILBOXES = "select distinct mailbox as value from people_normal"
 _DEVICES = "select distinct device as value from people where len(ids) = 0"
 _PARTS = {"phone+name": "phone", "address+name": "address"}
 
@@ -155,8 +171,8 @@ def recognised(connection: duckdb.DuckDBPyConnection, hashing: TokenKeys) -> set
     """What of `people` the tokens stand for: (request, kind, value) of records, mailboxes and devices."""
     tokens.install(connection, hashing)
     wanted = (
-        ("record", "select distinct unnest(ids) as value from people", "key_records"),
-        ("mailbox", "select distinct mailbox as value from people_normal", "key_mailboxes"),
+        ("record", "select distinct unnest(ids) as value from people", _RECORDS),
+        ("mailbox", _STATED_MAILBOXES, _MAILBOXES),
         ("device", "select distinct device as value from people", "key_devices"),
     )
     queries = [

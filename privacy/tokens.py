@@ -29,7 +29,10 @@ _BLOCK = 64
 
 @dataclass(frozen=True)
 class Token:
-    """A keyed hash of one identifier; a device's counts only for events between `held_from` and before `held_to`."""
+    """A keyed hash of one identifier; with `held_from` or `held_to` it counts for what happened in between only.
+
+    A device is held for a time. Of somebody who left by a rule of retention everything is, up to that day.
+    """
 
     kind: Kind
     key_version: int

@@ -57,6 +57,16 @@ def tokens_of(closure: Closure, keys: TokenKeys, until: datetime) -> list[Token]
     return found
 
 
+def bounded_tokens_of(closure: Closure, keys: TokenKeys, until: datetime) -> list[Token]:
+    """As `tokens_of`, for somebody who may be a customer anew: all of it counts for what happened before `until` only.
+
+    What a household shares counts together with a name only, and names do not change with time: it is left out.
+    """
+    found = [make(keys, "record", record, held_to=until) for record in closure.records]
+    found += [make(keys, "mailbox", mailbox, held_to=until) for mailbox in closure.mailboxes]
+    return found + [token for token in tokens_of(closure, keys, until) if token.kind == "device"]
+
+
 def needles_of(closures: Sequence[Closure], received: Sequence[str]) -> list[Needle]:
     """Values that only the erased had: as normalised, and as received."""
     found = [Needle(0, "received", value) for value in received]

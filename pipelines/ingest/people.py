@@ -38,7 +38,8 @@ def speak_of(
     `broken` is a relation (row_no, payload) of lines that are no records: each word in them may be an id, a device or a
     mail address.
 
-    people: row_no, ids (list of source:id, in the record's order), device, happened_at, and the traits as stated.
+    people: row_no, ids (list of source:id, in the record's order), device, happened_at (when a person's record was last
+    changed), and the traits as stated.
     people_normal: row_no, mailbox, phone, name, address; the last two as they are compared (given|family and
     number street|postcode), null where a part is missing. Of `normal`, all of TRAITS or MAIL, depends which are filled.
     """
@@ -49,11 +50,12 @@ def speak_of(
         for trait in TRAITS
     )
     device = text(person.device) if person.device else "cast(null as varchar)"
-    wanted = [text(column) for column in expressions] + [entity.happened_at]
+    dated = entity.changed_at or entity.happened_at
+    wanted = [text(column) for column in expressions] + [dated]
     connection.execute(
         f"""
         create or replace temp table people as
-        select row_no, {_ids(entity)} as ids, {device} as device, {entity.happened_at} as happened_at, {traits}
+        select row_no, {_ids(entity)} as ids, {device} as device, {dated} as happened_at, {traits}
         from {texts(entity.column_names, wanted, records)}
         """
     )

@@ -22,7 +22,7 @@ from pipelines.ingest import tables
 from pipelines.ingest.limits import load_rules
 from pipelines.retaining.outlived import Counted, select
 from privacy.retention import standing
-from privacy.retention.rules import Rule, Rules
+from privacy.retention.rules import PeopleRule, Rule, Rules
 from privacy.retention.standing import Standing
 
 
@@ -49,7 +49,7 @@ def look(settings: Settings, connection: duckdb.DuckDBPyConnection, rules: Rules
 
 def was_done(settings: Settings, connection: duckdb.DuckDBPyConnection, rules: Rules, now: datetime) -> bool:
     """Whether these rules were carried out on this day of the data's now, and none was allowed more since."""
-    if standing.read(settings.privacy).allowed & {rule.digest for rule in rules.records}:
+    if standing.read(settings.privacy).allowed & {rule.digest for rule in rules}:
         return False
     found = connection.execute("select digest from ops.retention_runs where day = ?", [now.date()]).fetchall()
     return (rules.digest,) in found
@@ -88,7 +88,7 @@ def show(settings: Settings) -> list[dict[str, Any]]:
     with writer_lock(settings.writer_lock), open_engine(settings).writer() as connection:
         tables.ensure(connection)
         due = look(settings, connection, rules, now)
-        done = was_done(settings, connection, rules, now)
+        people = [_of_people(connection, rule, now, known) for rule in rules.people]
     rows = [
         {
             "rule": one.rule.name,
@@ -101,11 +101,31 @@ def show(settings: Settings) -> list[dict[str, Any]]:
             "held": one.held,
             "waits_to_be_allowed": one in due.blocked,
             "in_force": one.rule.digest in known.in_force,
-            "done_today": done,
         }
         for one in (*due.counted, *due.blocked)
     ]
-    return sorted(rows, key=lambda row: [rule.name for rule in rules].index(str(row["rule"])))
+    return sorted(rows + people, key=lambda row: [rule.name for rule in rules].index(str(row["rule"])))
+
+
+def _of_people(
+    connection: duckdb.DuckDBPyConnection, rule: PeopleRule, now: datetime, known: Standing
+) -> dict[str, Any]:
+    from pipelines.retaining.people import lapsed
+
+    profiles, there = lapsed(connection, rule, now)
+    waits = is_too_much(len(profiles), there) and rule.digest not in known.allowed
+    return {
+        "rule": rule.name,
+        "of": "people",
+        "older_than": str(rule.period),
+        "before": rule.period.before(now).isoformat(),
+        "there": there,
+        "goes": len(profiles),
+        "quarantined": 0,
+        "held": 0,
+        "waits_to_be_allowed": waits,
+        "in_force": not waits,
+    }
 
 
 def allow(settings: Settings, names: Sequence[str], actor: str) -> list[str]:

@@ -33,7 +33,7 @@ from privacy import receipts
 from privacy.erasure import database
 from privacy.inventory.load import load
 from privacy.receipts import Receipt, StoreLine
-from privacy.retention.rules import RecordsRule
+from privacy.retention.rules import RecordsRule, Rules
 from privacy.work import Work
 
 PREFIX = "rt-"
@@ -61,8 +61,8 @@ def _under_way(settings: Settings) -> Work | None:
 
 def _plan(settings: Settings, progress: Progress) -> Work | None:
     """A plan of what goes; None when nothing is due or nothing goes."""
-    rules = load_rules(settings)
-    if not rules.records or not settings.warehouse.exists():
+    rules = Rules(load_rules(settings).records)
+    if not rules or not settings.warehouse.exists():
         return None
     now = settings.clock.now()
     engine = open_engine(settings)

@@ -55,6 +55,7 @@ class Entity:
     column `horizon`, beyond which nothing can have happened; `happened_at` is the SQL of the time the record speaks of
     (NULL for kinds without one). `immutable` records are events: one row per
     key for ever, any other content under the same key is an error. Other records keep every version.
+    `changed_at` is that of the time the record was last changed, where that is another one (a person's record).
     `volatile` keys are set anew on each transmission and are left out of the content hash. `needs` names the entity of
     the same source that this one refers to. An `optional` entity may never be delivered though its source is.
     `person` says whom a record is about.
@@ -68,6 +69,7 @@ class Entity:
     contract: Mapping[str, str]
     person: Person
     happened_at: str = "cast(null as timestamp)"
+    changed_at: str | None = None
     immutable: bool = False
     volatile: tuple[str, ...] = ()
     needs: str | None = None

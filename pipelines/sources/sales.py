@@ -43,6 +43,7 @@ CONTACTS = Entity(
         },
     ),
     happened_at=moment("Create Date"),
+    changed_at=f"coalesce({moment('Last Modified Date')}, {moment('Create Date')})",
 )
 
 DEALS = Entity(

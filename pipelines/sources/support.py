@@ -14,6 +14,7 @@ USERS = Entity(
     contract={"id": text("id"), "created_at": moment("created_at")},
     person=Person(record="id", traits={"full_name": "name", "email": "email", "phone": "phone"}),
     happened_at=moment("created_at"),
+    changed_at=f"coalesce({moment('updated_at')}, {moment('created_at')})",
 )
 
 TICKETS = Entity(
