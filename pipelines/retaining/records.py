@@ -191,8 +191,10 @@ class _Ageing:
         return {"bytes": self.settings.warehouse.stat().st_size}
 
     def _decisions(self) -> int:
+        """What people decided and corrected about records that nothing names any more."""
+        lost = self.work.content["lost"]
         with open_store(self.settings.database_url) as store:
-            return int(store.decisions.forget(self.work.content["lost"], []))
+            return int(store.decisions.forget(lost, [])) + int(store.corrections.forget(lost))
 
     def _files(self) -> dict[str, int]:
         """Caches, and snapshots of before."""
