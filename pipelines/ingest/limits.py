@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+
+import duckdb
+import pyarrow as pa
 
 from cdp.settings import Settings
 from pipelines.sources.entity import Entity
@@ -14,6 +18,25 @@ from privacy.retention.rules import RecordsRule, Rules, load
 
 # SQL condition by `source.entity`.
 Limits = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Marked:
+    """Keys of records (source.entity, key) that were judged as a whole: which go, and which stay with old lines."""
+
+    gone: Sequence[tuple[str, str]] = ()
+    kept: Sequence[tuple[str, str]] = ()
+
+    def install(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Write them to a connection, for conditions of `by_record`."""
+        for table, rows in (("marked_gone", self.gone), ("marked_kept", self.kept)):
+            connection.execute(f"create or replace temp table {table} (of varchar, record_key varchar)")
+            if rows:
+                names, keys = zip(*rows, strict=True)
+                given = pa.table({"of": pa.array(names, pa.string()), "record_key": pa.array(keys, pa.string())})
+                connection.register("arriving", given)
+                connection.execute(f"insert into {table} select * from arriving")
+                connection.unregister("arriving")
 
 
 def load_rules(settings: Settings) -> Rules:
@@ -28,6 +51,20 @@ def limits(rules: Iterable[RecordsRule], now: datetime) -> Limits:
     for rule in rules:
         wanted = outlived(by_name[rule.of], rule, now)
         found[rule.of] = f"{found[rule.of]} or {wanted}" if rule.of in found else wanted
+    return found
+
+
+def by_record(limits: Limits) -> Limits:
+    """The same for lines of records that were judged as a whole: what is `Marked` counts more than a line's own age."""
+    entities = {entity.name: entity for entity in ENTITIES}
+    found: Limits = {}
+    for name, condition in limits.items():
+        key = " || ':' || ".join(text(column) for column in entities[name].key)
+        gone, kept = (
+            f"coalesce({key} in (select record_key from {table} where of = {literal(name)}), false)"
+            for table in ("marked_gone", "marked_kept")
+        )
+        found[name] = f"((({condition}) and not {kept}) or {gone})"
     return found
 
 

@@ -19,7 +19,7 @@ from cdp.settings import Settings
 from cdp.spill import spill_folder
 from pipelines.ingest import stage
 from pipelines.ingest.landing_file import LandedFile
-from pipelines.ingest.limits import Limits, aged_sql
+from pipelines.ingest.limits import Limits, Marked, aged_sql
 from pipelines.ingest.people import MAIL, TRAITS, Normalise, speak_of
 from pipelines.ingest.reading_csv import csv_columns
 from pipelines.ingest.records import mapped_sql
@@ -64,19 +64,15 @@ class Screen:
         hashing: TokenKeys | None = None,
         *,
         limits: Limits | None = None,
-        spared: frozenset[str] | None = None,
+        marked: Marked | None = None,
     ) -> None:
-        """With `hashing` the keys are tokens; `limits` say which records have outlived a rule.
-
-        With `spared` the keys do not take anything out: they name people whose records of these entities stay.
-        """
+        """With `hashing` the keys are tokens; `limits` say which records have outlived a rule, given `marked` ones."""
         self._normalise = normalise
         self._hashing = hashing
         # Phones, names and addresses count together only.
         self._normal = TRAITS if keys.combined else MAIL
         self._limits = limits or {}
-        self._spared = spared
-        self._for_all = bool(keys) and spared is None
+        self._for_all = bool(keys)
         settings.tmp.mkdir(parents=True, exist_ok=True)
         self._connection = duckdb.connect(
             ":memory:",
@@ -89,6 +85,7 @@ class Screen:
         )
         self._connection.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
         keys.install(self._connection)
+        (marked or Marked()).install(self._connection)
 
     def close(self) -> None:
         """Give back memory and spill."""
@@ -111,8 +108,7 @@ class Screen:
         broken = "(select row_no, payload from staged where code is not null)"
         speak_of(self._connection, entity, records, self._normalise, broken=broken, normal=self._normal)
         match(self._connection, self._hashing)
-        if self._spared is None:
-            self._collect(entity, mapping, found)
+        self._collect(entity, mapping, found)
         if entity.name in self._limits:
             self._collect_aged(entity, records, found)
         return found
@@ -156,12 +152,10 @@ class Screen:
 
     def _collect_aged(self, entity: Entity, records: str, found: Found) -> None:
         """The last record of a file goes with whatever follows it."""
-        is_spared = self._spared is not None and entity.name in self._spared
         query = f"""
             with spans as (select row_no, line, lead(line) over (order by line) - line as span from staged),
             aged as ({aged_sql(entity, self._limits[entity.name], records)})
             select line, span from spans semi join aged using (row_no)
-            {"anti join matched using (row_no)" if is_spared else ""}
         """
         for line, span in self._connection.execute(query).fetchall():
             if line not in found.changes.gone:

@@ -13,7 +13,7 @@ import duckdb
 
 from identity.normalise.columns import record_columns
 from pipelines.erasing.holding import Spared
-from pipelines.ingest.limits import aged_sql, outlived
+from pipelines.ingest.limits import Marked, aged_sql, limits, outlived
 from pipelines.ingest.people import MAIL, ids_sql, speak_of
 from pipelines.ingest.single import single
 from pipelines.sources.entity import Entity
@@ -101,6 +101,28 @@ def _spare(connection: duckdb.DuckDBPyConnection, entity: Entity) -> int:
         f"delete from outlived where place = 'raw' and of = '{entity.name}' and record_key in ({kept}) returning 1"
     ).fetchall()
     return len(found)
+
+
+def marked(connection: duckdb.DuckDBPyConnection, rules: Iterable[RecordsRule], now: datetime) -> Marked:
+    """How lines of records that `outlived` judged as a whole are to be treated in files, whatever their own age."""
+    conditions = limits(rules, now)
+    gone: list[tuple[str, str]] = []
+    kept: list[tuple[str, str]] = []
+    for entity in ENTITIES:
+        if entity.name not in conditions:
+            continue
+        taken = f"select record_key from outlived where place = 'raw' and of = '{entity.name}'"
+        if not entity.immutable:
+            rows = connection.execute(f"select distinct record_key from ({taken}) order by 1").fetchall()
+            gone += [(entity.name, row[0]) for row in rows]
+        records = f"(select rowid as row_no, coalesce(mapped, payload) as record from {entity.table})"
+        aged = aged_sql(entity, conditions[entity.name], records)
+        rows = connection.execute(
+            f"select distinct record_key from {entity.table} where rowid in ({aged}) and record_key not in ({taken})"
+            " order by 1"
+        ).fetchall()
+        kept += [(entity.name, row[0]) for row in rows]
+    return Marked(gone, kept)
 
 
 def lost(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -25,13 +26,14 @@ from pipelines.erasing import files
 from pipelines.erasing.holding import spared
 from pipelines.erasing.settling import checkpoint, engine_config, settle
 from pipelines.ingest import tables
-from pipelines.ingest.limits import limits, load_rules
+from pipelines.ingest.limits import Marked, by_record, limits, load_rules
 from pipelines.ingest.screening import Screen
 from pipelines.retaining import due
-from pipelines.retaining.outlived import lost, select, take_out
+from pipelines.retaining.outlived import Counted, lost, marked, select, take_out
 from privacy import receipts
 from privacy.erasure import database
 from privacy.inventory.load import load
+from privacy.matching import Keys
 from privacy.receipts import Receipt, StoreLine
 from privacy.retention.rules import RecordsRule, Rules
 from privacy.work import Work
@@ -82,6 +84,10 @@ def _plan(settings: Settings, progress: Progress) -> Work | None:
             due.mark_done(connection, rules.digest, now)
             due.put_in_force(settings, (), seen=[one.rule.digest for one in found.counted if one.there])
             return None
+        chosen = [one.rule for one in found.counted]
+        counted = select(connection, chosen, now, spared(settings)) if found.blocked else found.counted
+        # Kept before anything goes: afterwards nobody could tell whom the rows named.
+        marks, gone = marked(connection, chosen, now), lost(connection)
     return Work.begin(
         settings.privacy,
         f"{PREFIX}{wall_now():%Y%m%d}-{secrets.token_hex(6)}",
@@ -89,11 +95,19 @@ def _plan(settings: Settings, progress: Progress) -> Work | None:
             "requested_at": wall_now().isoformat(),
             "as_of": now.isoformat(),
             "digest": rules.digest,
-            "rules": [one.rule.name for one in found.counted],
-            "lost": None,
+            "rules": [_told(one, now) for one in counted],
+            "marked": {"gone": marks.gone, "kept": marks.kept},
+            "lost": gone,
             "done": {},
         },
     )
+
+
+def _told(one: Counted, now: datetime) -> dict[str, Any]:
+    return {
+        "rule": one.rule.name, "of": one.rule.of, "before": one.rule.period.before(now).isoformat(), "raw": one.raw,
+        "quarantined": one.quarantined, "held": one.held, "there": one.there,
+    }  # fmt: skip
 
 
 class _Ageing:
@@ -109,7 +123,8 @@ class _Ageing:
     @cached_property
     def rules(self) -> list[RecordsRule]:
         """Those of the plan that still are; one that was taken back meanwhile takes nothing out any more."""
-        return [rule for rule in load_rules(self.settings).records if rule.name in self.work.content["rules"]]
+        planned = {one["rule"] for one in self.work.content["rules"]}
+        return [rule for rule in load_rules(self.settings).records if rule.name in planned]
 
     def before(self) -> None:
         """What comes before a run."""
@@ -147,37 +162,27 @@ class _Ageing:
         with self._screen() as screen:
             return files.rewrite_landing(self.settings, screen)
 
-    def _screen(self) -> Any:
-        from contextlib import closing
+    def _screen(self) -> closing[Screen]:
+        marks = self.work.content["marked"]
+        pairs = {name: [(of, key) for of, key in marks[name]] for name in ("gone", "kept")}
+        wanted = by_record(limits(self.rules, self.now))
+        return closing(Screen(self.settings, Keys(), record_columns, limits=wanted, marked=Marked(**pairs)))
 
-        held = spared(self.settings)
-        wanted = limits(self.rules, self.now)
-        return closing(Screen(self.settings, held.keys, record_columns, limits=wanted, spared=held.entities))
-
-    def _rows(self) -> list[dict[str, Any]]:
-        """One transaction; what it did is read from the ledger when a kill came right after it."""
-        inventory = load(self.settings.dbt_project)
+    def _rows(self) -> int:
+        """One transaction: when a kill came right after it, nothing is there any more to be taken out."""
+        told = self.work.content["rules"]
         with open_engine(self.settings).writer() as connection:
             tables.ensure(connection)
             counted = select(connection, self.rules, self.now, spared(self.settings))
-            told = [
-                {"rule": one.rule.name, "of": one.rule.of, "before": one.rule.period.before(self.now).isoformat(),
-                 "raw": one.raw, "quarantined": one.quarantined, "held": one.held, "there": one.there}
-                for one in counted
-            ]  # fmt: skip
-            if "counted" not in self.work.content:
-                # Kept before anything goes: afterwards nobody could tell whom the rows named.
-                self.work.content |= {"counted": told, "lost": lost(connection)}
-                self.work.save()
             connection.execute("begin")
-            take_out(connection, inventory, counted, self.work.request, _naive(wall_now()))
+            take_out(connection, load(self.settings.dbt_project), counted, self.work.request, _naive(wall_now()))
             due.mark_done(connection, self.work.content["digest"], self.now)
             connection.execute("commit")
-        told = self.work.content["counted"]
         filled = {one["rule"] for one in told if one["there"]}
         due.put_in_force(self.settings, self.rules, seen=[one.digest for one in self.rules if one.name in filled])
-        self.progress(f"retention: {sum(one['raw'] for one in told):,} rows have outlived a rule")
-        return list(told)
+        rows = sum(int(one["raw"]) + int(one["quarantined"]) for one in told)
+        self.progress(f"retention: {rows:,} rows have outlived a rule")
+        return rows
 
     def _warehouse(self) -> dict[str, int]:
         """The file without old blocks, and without what identity still remembers of records that nothing names."""
@@ -228,7 +233,7 @@ class _Ageing:
                 kept=one["held"],
                 reason=f"{one['rule']}: before {one['before'][:10]}" + ("; kept by legal holds" if one["held"] else ""),
             )
-            for one in self.done["rows"]
+            for one in self.work.content["rules"]
         ]
         landed = self.done["landing"]["rows"]
         lines.append(StoreLine("landing", landed, landed - left["landing"], reason=CHECKED))
