@@ -237,6 +237,7 @@ OPERATIONS = [
     "POST /v1/privacy/requests/{request}/complete",
     "POST /v1/privacy/requests/{request}/cancel",
     "GET /v1/privacy/requests/{request}/receipt",
+    "GET /v1/privacy/requests/{request}/recipients",
     "GET /v1/privacy/requests/{request}/package",
     "GET /v1/privacy/holds",
     "POST /v1/privacy/holds",
