@@ -2,7 +2,8 @@
 
 A demo world goes through the whole pipeline; then 1, 100 and 10,000 people (as many as there are) are erased, each from
 a copy of the same home: landing files, warehouse, snapshot, store, two searches of every file and the receipt. The
-yardstick is `COPY FROM DATABASE` of the warehouse, measured in the same run. Prints one JSON document.
+yardstick is `COPY FROM DATABASE` of the warehouse, measured in the same run: by the clock, and in seconds of the
+processor, which other work on the same machine hardly lengthens. Prints one JSON document.
 
     python -m benchmarks.erasure [--people N] [--subjects N ...] [--home DIR]
 """
@@ -15,6 +16,7 @@ import shutil
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import duckdb
@@ -43,19 +45,19 @@ def prepare(home: Path, people: int) -> Settings:
     return settings
 
 
-def copy_seconds(warehouse: Path) -> float:
-    """The warehouse copied once, the best of three."""
-    best = float("inf")
+def copy_seconds(warehouse: Path) -> tuple[float, float]:
+    """The warehouse copied once, the best of three: by the clock, and of the processor."""
+    best = worked = float("inf")
     with tempfile.TemporaryDirectory(dir=warehouse.parent) as folder:
         for number in range(3):
-            started = stopwatch()
+            started, before = stopwatch(), process_time()
             with duckdb.connect(":memory:", config={"threads": 2}) as connection:
                 connection.execute(f"attach '{warehouse}' as old (read_only)")
                 connection.execute(f"attach '{folder}/copy-{number}.duckdb' as new")
                 connection.execute("copy from database old to new")
                 connection.execute("checkpoint new")
-            best = min(best, stopwatch() - started)
-    return best
+            best, worked = min(best, stopwatch() - started), min(worked, process_time() - before)
+    return best, worked
 
 
 def erase(settings: Settings, subjects: int, folder: Path) -> dict[str, Any]:
@@ -66,18 +68,19 @@ def erase(settings: Settings, subjects: int, folder: Path) -> dict[str, Any]:
     with duckdb.connect(str(copied.warehouse), read_only=True) as connection:
         mails = [row[0] for row in connection.execute(SUBJECTS, [subjects]).fetchall()]
     steps: list[tuple[str, float]] = []
-    started = stopwatch()
+    started, before = stopwatch(), process_time()
     made, _ = requests.submit(
         copied, [[f"email:{mail}"] for mail in mails], allow_many=True,
         progress=lambda text: steps.append((text, stopwatch())),
     )  # fmt: skip
     signed = requests.execute(copied, made.request, progress=lambda text: steps.append((text, stopwatch())))
-    ended = stopwatch()
+    ended, worked = stopwatch(), process_time() - before
     body = signed["receipt"]
     moments = [moment for _, moment in steps[1:]] + [ended]
     result = {
         "subjects": len(mails),
         "seconds": round(ended - started, 2),
+        "processor_seconds": round(worked, 2),
         "status": body["status"],
         "notes": body["notes"],
         "steps": {
@@ -113,7 +116,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         settings = prepare(arguments.home or Path(scratch) / "home", arguments.people)
         size = settings.warehouse.stat().st_size
-        once = copy_seconds(settings.warehouse)
+        once, worked = copy_seconds(settings.warehouse)
         with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
             counts = connection.execute(
                 "select (select count(*) from marts.profiles), (select count(*) from raw.web_events)"
@@ -121,6 +124,7 @@ def main() -> None:
         found = [erase(settings, subjects, Path(scratch)) for subjects in arguments.subjects]
     for one in found:
         one["ratio_seconds"] = round(one["seconds"] / once, 2)
+        one["ratio_processor"] = round(one["processor_seconds"] / worked, 2)
         one["ratio_bytes"] = round(one["bytes_rewritten"] / size, 2)
     print(
         json.dumps(
@@ -129,6 +133,7 @@ def main() -> None:
                 "web_events": counts[1],
                 "warehouse_bytes": size,
                 "copy_seconds": round(once, 2),
+                "copy_processor_seconds": round(worked, 2),
                 "erasures": found,
             },
             indent=1,
