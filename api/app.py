@@ -17,6 +17,7 @@ from api.admin import endpoints as admin
 from api.analysis import Analyst
 from api.auditing import AuditTrail
 from api.consents import endpoints as consents
+from api.corrections import endpoints as corrections
 from api.cursors import Cursors
 from api.destinations import endpoints as destinations
 from api.evidence import endpoints as evidence
@@ -93,6 +94,7 @@ def create_app(
     for feature in (
         profiles,
         consents,
+        corrections,
         segments,
         destinations,
         journeys,

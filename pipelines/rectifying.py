@@ -48,17 +48,18 @@ class Way:
 def correct(settings: Settings, profile_id: str, wanted: Wanted, way: Way) -> Corrected:
     """Put something right about a profile, also by an id that it had before a merge.
 
-    NotFoundError when it does not live, InputError for what `privacy.corrections.write` refuses.
+    NotFoundError when it does not live, InputError for what `privacy.corrections.prepared` refuses.
     """
     from identity.normalise.corrected import corrected_value
     from privacy import corrections
 
     def write(store: Store, served: duckdb.DuckDBPyConnection) -> Correction:
         today = settings.clock.now().date()
-        return corrections.write(
-            store, served, _living(store, profile_id), wanted, by=way.actor,
+        prepared = corrections.prepared(
+            served, _living(store, profile_id), wanted, by=way.actor,
             normalise=lambda field, text, country: corrected_value(field, text, country=country, today=today),
         )  # fmt: skip
+        return store.corrections.write(prepared)
 
     return _written(settings, way, write)
 

@@ -1,7 +1,7 @@
 """Putting right what sources say about a person (Art. 16 GDPR): which records a correction is about, and what it says.
 
 A correction of a profile is about those of its records that state the value that the profile shows; where it shows
-none, about all of them. It is written to the store; a run carries it out. What is right in form is decided by whoever
+none, about all of them. The store keeps it and a run carries it out. What is right in form is decided by whoever
 normalises, which is passed in.
 """
 
@@ -56,10 +56,10 @@ class Wanted:
     request: str | None = None
 
 
-def write(
-    store: Store, served: duckdb.DuckDBPyConnection, profile_id: str, wanted: Wanted, *, by: str, normalise: Normaliser
+def prepared(
+    served: duckdb.DuckDBPyConnection, profile_id: str, wanted: Wanted, *, by: str, normalise: Normaliser
 ) -> Correction:
-    """Keep a correction of a living profile; the next run carries it out.
+    """The correction of a living profile that is to be written; the next run carries it out.
 
     InputError for a field or form that is not known, a value that cannot be one, records that are not the profile's,
     or a profile without records; none repeats a value.
@@ -74,8 +74,7 @@ def write(
         for field, text in ((field, wanted.values[field]) for field in fields)
     }
     places = _places(served, profile_id, values, shown, wanted.records)
-    correction = Correction(profile_id, tuple(places), by, cast(Lasts, wanted.lasts), wanted.request)
-    return store.corrections.write(correction)
+    return Correction(profile_id, tuple(places), by, cast(Lasts, wanted.lasts), wanted.request)
 
 
 def known_fields(names: Iterable[str]) -> list[Field]:

@@ -121,7 +121,7 @@ async def complete_request(
     *, services: ServicesDependency, caller: PrivacyWriter, request: RequestId, response: Response,
     if_match: IfMatch = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Note that a person answered it; 409 for an erasure, whose end its receipt tells."""
+    """Note that a person answered it; 409 for an erasure, whose end its receipt tells, and while a correction waits."""
     return _answer(services, caller, await service.complete(services, caller, request, if_match), response)
 
 

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from api.conditional import names
+from api.corrections.service import require_carried_out
 from api.cursors import Position
 from api.privacy.schemas import Approval, Identifier, Wanted
 from api.security import Caller
@@ -90,7 +91,8 @@ async def confirm(services: Services, caller: Caller, request: str, tag: str | N
 
 
 async def complete(services: Services, caller: Caller, request: str, tag: str | None) -> Request:
-    """A person answered it."""
+    """A person answered it; ConflictError while a correction that it asked for waits for a run."""
+    await require_carried_out(services, await read(services, request))
     return await _changed(services, caller, request, tag, acts.answer, action="completed")
 
 

@@ -29,7 +29,7 @@ SCOPES: dict[str, str] = {
     "consent:read": "see what people agreed and objected to",
     "consent:write": "write down what people agree and object to, and restrict the use of their data",
     "privacy:read": "list subject requests and by when they are due; with pii:read, receipts",
-    "privacy:write": "make, verify, approve, extend, refuse and cancel subject requests",
+    "privacy:write": "make, verify, approve, extend, refuse and cancel subject requests; correct values",
     "metrics:read": "read the server's metrics from another machine",
     "admin": "see and revoke API keys, read the audit log",
 }

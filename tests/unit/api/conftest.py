@@ -138,6 +138,7 @@ def build_marts(connection: duckdb.DuckDBPyConnection, people: int) -> None:
         create table marts.profiles as
         select profile_id, n > 30 as is_anonymous,
             case when n = 2 then '=cmd()' else 'First' || n end as first_name, 'Last' || n as last_name,
+            first_name || ' ' || last_name as full_name,
             case when n <= 30 then 'person' || n || '@example.org' end as email, '+4179' || n as phone,
             'Street ' || n as street, '8000' as postcode, ['CH', 'DE', 'FR', 'IT'][1 + n % 4] as country,
             case n % 3 when 0 then true when 1 then false end as marketing_consent, n % 9 = 0 as unsubscribed,
@@ -178,6 +179,13 @@ def build_identity(connection: duckdb.DuckDBPyConnection) -> None:
         create table identity.refusals as
         select 'sales:sales' || n as record_a, 'sales:sales' || n + 1 as record_b, 'size cap' as reason,
             0.9 as probability from person where n % 2 = 0 and n < 20;
+        create table identity.state_features as
+        select source, source || n as source_record_id, 'person' || n || '@example.org' as email_norm,
+            '+4179' || n as telephone, 'first' as given, 'last' as family, null::varchar as birth,
+            null::varchar as address, null::varchar as postcode, null::varchar as city
+        from person, (values ('sales'), ('web')) s(source);
+        create table marts.trait_origins as
+        select profile_id, 'email' as trait, 'sales' as source, 'sales' || n as source_record_id from person;
         create table identity.decisions (decision_id varchar, kind varchar, record_a varchar, record_b varchar);
         -- the id that the description of the API gives as its example
         insert into identity.profiles values ('0b6f1c1e-6f0a-4b8e-9a51-6f2a1f0c7d11', 0, 'living', null, 'run-1')

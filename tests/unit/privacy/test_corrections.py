@@ -74,9 +74,10 @@ def store() -> InMemoryStore:
 def write(
     store: InMemoryStore, served: duckdb.DuckDBPyConnection, profile: str, values: Mapping[str, str | None], **more: Any
 ) -> Correction:
-    return corrections.write(
-        store, served, profile, Wanted(values, **more), by="tester", normalise=lambda field, text, country: text.strip()
+    prepared = corrections.prepared(
+        served, profile, Wanted(values, **more), by="tester", normalise=lambda field, text, country: text.strip()
     )
+    return store.corrections.write(prepared)
 
 
 def at(correction: Correction, field: str) -> dict[str, str | None]:

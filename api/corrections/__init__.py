@@ -1,0 +1,1 @@
+"""Putting right what sources say about a person, over HTTP."""
