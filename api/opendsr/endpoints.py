@@ -44,7 +44,7 @@ def router() -> APIRouter:
 
 
 def _of(dialect: Dialect) -> APIRouter:
-    """The routes of one version: where a version was asked is known before who asks."""
+    """The routes of one version."""
 
     async def discover(services: ServicesDependency) -> dict[str, Any]:
         """What this processor supports, and where its certificate is. Open to everybody, as the specification wants."""
@@ -54,13 +54,13 @@ def _of(dialect: Dialect) -> APIRouter:
         """The certificate that signs, with those that lead to its authority."""
         return Response(services.signer.chain if services.signer else b"", media_type=PEM)
 
-    async def create_1(
+    async def create(
         services: ServicesDependency, caller: PrivacyWriter, wanted: Wanted, request: Request
     ) -> dict[str, Any]:
         """Keep a request of a controller. The same again gets the same answer, whether or not the person exists."""
         return await service.create(services, caller, dialect, wanted, await request.body())
 
-    async def create_2(
+    async def create_regulated(
         services: ServicesDependency, caller: PrivacyWriter, wanted: RegulatedWanted, request: Request
     ) -> dict[str, Any]:
         """Keep a request of a controller. The same again gets the same answer, whether or not the person exists."""
@@ -86,7 +86,7 @@ def _of(dialect: Dialect) -> APIRouter:
         responses={200: {"content": {PEM: {}}}, **_errors(503)},
     )  # fmt: skip
     routes.add_api_route(
-        dialect.collection, create_2 if dialect is OPENDSR else create_1, methods=["POST"], status_code=201,
+        dialect.collection, create_regulated if dialect is OPENDSR else create, methods=["POST"], status_code=201,
         response_model=Receipt, responses=_errors(400, 401, 403, 413, 503),
     )  # fmt: skip
     for path in (one, "/status/{subject_request_id}"):

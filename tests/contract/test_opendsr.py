@@ -1,158 +1,41 @@
-"""OpenDSR 2.0 and OpenGDPR 1.0 against the tables of the specification, every answer verified by its signature."""
+"""OpenDSR 2.0 and OpenGDPR 1.0 against the tables of the specification: what is supported, requests, who may."""
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from dataclasses import replace
+from datetime import datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 from cryptography.exceptions import InvalidSignature
 
-from api.app import create_app
 from api.serve import serve
 from cdp.errors import ConfigurationError
 from cdp.settings import load_settings
 from cdp.store import keys
-from cdp.store.memory import InMemoryStore
-from identity.normalise.lookup import lookup_value
-from privacy.packages.vault import Record, Vault, Whose
-from privacy.register import Register
-from privacy.requests import request as acts
-from privacy.requests.request import Request
-from privacy.requests.words import Kind, Refusal, State
+from privacy.requests.words import Kind, State
 from privacy.work import Work
+from tests.contract.opendsr_processor import (
+    CALLBACK,
+    ID,
+    IDENTITY_TYPES,
+    MAIL,
+    NOW,
+    OTHER,
+    Processor,
+    pair,
+    processor,
+    served,
+)
 from tests.support import certificates
 from tests.support.certificates import DOMAIN, Pair
-from tests.support.client import Client
-from tests.support.publications import publish
 
-ID = "a7551968-d5d6-44b2-9831-815ac9017798"
-OTHER = "b7551968-d5d6-44b2-9831-815ac9017798"
-MAIL = "zqxmail@canary.example"
-NOW = datetime.now(UTC).replace(microsecond=0)
-CALLBACK = "https://203.0.114.7/opendsr/callbacks"
-
-IDENTITY_TYPES = [
-    "controller_customer_id", "android_advertising_id", "android_id", "email", "fire_advertising_id",
-    "ios_advertising_id", "ios_vendor_id", "microsoft_advertising_id", "microsoft_publisher_id", "roku_publisher_id",
-    "roku_advertising_id",
-]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Version:
-    """What the tables of a version say."""
-
-    api_version: str
-    discovery: str
-    requests: str
-    domain_header: str
-    signature_header: str
-    regulation: bool
-
-    def request(self, **changed: Any) -> dict[str, Any]:
-        """The example of the specification, changed; None takes a field out."""
-        body: dict[str, Any] = {
-            "subject_request_id": ID, "subject_request_type": "erasure", "submitted_time": NOW.isoformat(),
-            "subject_identities": [{"identity_type": "email", "identity_value": MAIL, "identity_format": "raw"}],
-            "api_version": self.api_version, "status_callback_urls": [CALLBACK],
-            **({"regulation": "gdpr"} if self.regulation else {}), **changed,
-        }  # fmt: skip
-        return {name: value for name, value in body.items() if value is not None}
-
-
-VERSIONS = [
-    Version("2.0", "/v2/discovery", "/v2/requests", "X-OpenDSR-Processor-Domain", "X-OpenDSR-Signature", True),
-    Version(
-        "1.0", "/v1/discovery", "/v1/opengdpr_requests", "X-OpenGDPR-Processor-Domain", "X-OpenGDPR-Signature", False
-    ),
-]
-
-
-class Processor:
-    """A server with a certificate and an empty register, and a controller who verifies all it hears."""
-
-    def __init__(self, version: Version, client: Client, store: InMemoryStore, privacy: Path) -> None:
-        self.version = version
-        self.store = store
-        self.client = client
-        self.privacy = privacy
-        self.register = Register(privacy)
-        self.services = client.app.state.services
-        self.by = client.by(keys.create(store, "acme", ["privacy:read", "privacy:write"]))
-        self.pem = client.get(f"{version.discovery.rpartition('/')[0]}/cert.pem").content
-
-    def heard(self, answer: httpx.Response) -> httpx.Response:
-        """The answer, when its signature holds under the certificate of the discovery."""
-        assert answer.headers[self.version.domain_header] == DOMAIN
-        certificates.verify(self.pem, answer.content, answer.headers[self.version.signature_header])
-        return answer
-
-    def seeing(self) -> Client:
-        """The controller with a key that may know whether a person exists."""
-        return self.client.by(keys.create(self.store, "acme", ["privacy:read", "pii:read"]))
-
-    def create(self, by: Client | None = None, **changed: Any) -> httpx.Response:
-        return self.heard((by or self.by).post(self.version.requests, json=self.version.request(**changed)))
-
-    def status(self, name: str = ID, by: Client | None = None) -> httpx.Response:
-        return self.heard((by or self.by).get(f"{self.version.requests}/{name}"))
-
-    def cancel(self, name: str = ID, by: Client | None = None) -> httpx.Response:
-        return self.heard((by or self.by).request("DELETE", f"{self.version.requests}/{name}"))
-
-    def change(self, action: Any, name: str = ID, **more: Any) -> Request:
-        one = self.register.by_origin(way="opendsr", controller="acme", id=name)
-        assert one is not None
-        return self.register.change(one.request, partial(action, actor="pipeline", now=NOW, **more))
-
-    def refused(self, answer: httpx.Response, words: str, status: int = 400) -> None:
-        """The error object of the specification, without anything of the person."""
-        assert answer.status_code == status, answer.text
-        error = self.heard(answer).json()["error"]
-        assert error["code"] == status and words in error["message"]
-        assert all(set(one) == {"domain", "reason", "message"} for one in error["errors"])
-        assert MAIL not in answer.text
-
-
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    return certificates.issue(tmp_path_factory.mktemp("certificate"))
-
-
-@pytest.fixture(params=VERSIONS, scope="module", ids=lambda version: version.api_version)
-def served(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, pair: Pair
-) -> Iterator[tuple[Version, Client, InMemoryStore]]:
-    """A server for each version; they differ in nothing but the version that is asked for."""
-    settings = load_settings(
-        home=tmp_path_factory.mktemp("served"), opendsr_certificate=pair.certificate, opendsr_key=pair.key
-    )  # fmt: skip
-    store = InMemoryStore()
-    publish(store, [1], identifiers=[("email", MAIL, 1)])
-    with Client(create_app(settings, store=store, normalise=lookup_value)) as client:
-        yield request.param, client, store
-
-
-@pytest.fixture
-def processor(served: tuple[Version, Client, InMemoryStore], tmp_path: Path) -> Iterator[Processor]:
-    version, client, store = served
-    privacy = tmp_path / "privacy"
-    before = client.app.state.services
-    client.app.state.services = replace(
-        before, privacy=privacy, register=Register(privacy), packages=Vault(tmp_path / "packages", privacy)
-    )  # fmt: skip
-    yield Processor(version, client, store, privacy)
-    client.app.state.services = before
+__all__ = ["pair", "processor", "served"]
 
 
 def moment(text: str) -> datetime:
@@ -310,96 +193,6 @@ class TestRequest:
         sent = {"Content-Type": "application/json"}
         for body in (b"{", b"[]", b"\xff"):
             processor.refused(processor.by.post(processor.version.requests, content=body, headers=sent), "")
-
-
-class TestStatus:
-    def test_the_states(self, processor: Processor) -> None:
-        processor.create()
-        found = processor.status().json()
-        assert set(found) == {
-            "controller_id", "expected_completion_time", "subject_request_id", "request_status", "api_version",
-        }  # fmt: skip
-        assert (found["request_status"], found["api_version"]) == ("pending", processor.version.api_version)
-        processor.change(acts.begin)
-        assert processor.status().json()["request_status"] == "in_progress"
-        processor.change(acts.complete)
-        assert processor.status().json()["request_status"] == "completed"
-
-    def test_the_address_that_the_specification_names_without_saying_more(self, processor: Processor) -> None:
-        processor.create()
-        prefix = processor.version.discovery.rpartition("/")[0]
-        assert processor.heard(processor.by.get(f"{prefix}/status/{ID}")).json() == processor.status().json()
-
-    def test_what_is_not_proved_everywhere_is_not_completed(self, processor: Processor) -> None:
-        processor.create()
-        processor.change(acts.begin)
-        processor.change(acts.complete, partial=True, held=True)
-        found = processor.status().json()
-        assert found["request_status"] == "in_progress" and found["extensions"] == {DOMAIN: {"outcome": "partial"}}
-
-    def test_a_refusal_says_why_but_not_that_somebody_exists(self, processor: Processor) -> None:
-        """Identities of two people: whoever may not know hears what they would hear of nobody."""
-        processor.create()
-        processor.change(acts.begin)
-        processor.change(acts.give_up, why=Refusal.DIFFERENT_PEOPLE)
-        found = processor.status().json()
-        assert found["request_status"] == "cancelled"
-        assert found["extensions"] == {DOMAIN: {"outcome": "refused", "reason": "not_identified"}}
-        found = processor.status(by=processor.seeing()).json()
-        assert found["extensions"][DOMAIN]["reason"] == "different_people"
-
-    def test_what_a_legal_hold_keeps_is_for_those_who_may_know(self, processor: Processor) -> None:
-        processor.create()
-        processor.change(acts.begin)
-        request = processor.change(acts.complete, held=True).request
-        found = processor.status().json()
-        assert found["request_status"] == "completed" and "extensions" not in found
-        assert processor.status(by=processor.seeing()).json()["extensions"] == {DOMAIN: {"outcome": "held"}}
-        assert '"held"' not in processor.by.get(f"/v1/privacy/requests/{request}").text
-
-    def test_the_package_of_who_may_know(self, processor: Processor) -> None:
-        processor.create(subject_request_type="access")
-        processor.change(acts.begin)
-        request = processor.change(acts.complete).request
-        seeing = processor.seeing()
-        assert "results_url" not in processor.status(by=seeing).json()
-        made = Record(request, "access", NOW.isoformat(), (NOW + timedelta(30)).isoformat(), 7, 2, 0)
-        processor.services.packages.keep(made, Whose(frozenset(), frozenset(), frozenset()), b"archive")
-        assert "results_url" not in processor.status().json()
-        found = processor.status(by=seeing).json()
-        assert found["results_count"] == 7
-        answer = seeing.get(found["results_url"].removeprefix(f"https://{DOMAIN}"))
-        assert (answer.status_code, answer.content) == (200, b"archive")
-        processor.services.packages.expire(NOW + timedelta(31))
-        assert "results_url" not in processor.status(by=seeing).json()
-
-    def test_unknown_ids(self, processor: Processor) -> None:
-        processor.refused(processor.status(OTHER), "no such request", 404)
-        processor.refused(processor.status("1"), "path.subject_request_id")
-        processor.refused(processor.by.get(f"{processor.version.requests}/{ID}?x=1"), "query parameter")
-
-
-class TestCancellation:
-    def test_while_it_is_pending(self, processor: Processor) -> None:
-        processor.create()
-        answer = processor.cancel()
-        assert answer.status_code == 202
-        found = answer.json()
-        assert set(found) == {"controller_id", "subject_request_id", "received_time", "api_version"}
-        assert processor.status().json()["request_status"] == "cancelled"
-        assert "extensions" not in processor.status().json()
-        assert processor.cancel().json() == found, "again is the same"
-        assert Work.open_ones(processor.privacy) == []
-
-    @pytest.mark.parametrize(
-        ("acted", "word"), [((acts.begin,), "in_progress"), ((acts.begin, acts.complete), "compl")]
-    )
-    def test_late(self, processor: Processor, acted: Any, word: str) -> None:
-        processor.create()
-        for action in acted:
-            processor.change(action)
-        processor.refused(processor.cancel(), word)
-        processor.refused(processor.cancel(OTHER), "no such request", 404)
 
 
 def test_who_may(processor: Processor) -> None:
