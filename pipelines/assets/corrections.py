@@ -13,7 +13,7 @@ def build_correction_assets() -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=["ops", "corrections"],
-        group_name="raw",
+        group_name="landing",
         kinds={"table"},
         description="The right value of each field of a source record that was put right.",
         required_resource_keys={"run"},

@@ -12,8 +12,8 @@ import pytest
 from tests.support.home import Home, assert_same
 
 STEPS = (
-    "land", "raw", "staging", "identity", "identity quality", "trigger firings", "marts", "contracts", "rules",
-    "feelings", "personas", "predictions", "derived contracts", "actions", "snapshot", "segments", "publish",
+    "land", "corrections", "raw", "staging", "identity", "identity quality", "trigger firings", "marts", "contracts",
+    "rules", "feelings", "personas", "predictions", "derived contracts", "actions", "snapshot", "segments", "publish",
 )  # fmt: skip
 
 pytestmark = pytest.mark.slow
