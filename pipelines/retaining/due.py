@@ -17,7 +17,7 @@ from cdp.clock import wall_now
 from cdp.engine.duckdb import open_engine
 from cdp.settings import Settings
 from pipelines.erasing.freezing import FEW, MOST_SHARE
-from pipelines.erasing.holding import spared
+from pipelines.erasing.holding import Spared, spared
 from pipelines.ingest import tables
 from pipelines.ingest.limits import load_rules
 from pipelines.retaining.outlived import Counted, select
@@ -39,10 +39,10 @@ def is_too_much(gone: int, there: int) -> bool:
     return gone > max(FEW, MOST_SHARE * there)
 
 
-def look(settings: Settings, connection: duckdb.DuckDBPyConnection, rules: Rules, now: datetime) -> Due:
+def look(settings: Settings, connection: duckdb.DuckDBPyConnection, rules: Rules, now: datetime, held: Spared) -> Due:
     """Count. Leaves the table `outlived` of all rules on the connection."""
     allowed = standing.read(settings.privacy).allowed
-    counted = select(connection, rules.records, now, spared(settings))
+    counted = select(connection, rules.records, now, held)
     blocked = [one for one in counted if is_too_much(one.raw, one.there) and one.rule.digest not in allowed]
     return Due([one for one in counted if one not in blocked], blocked)
 
@@ -85,10 +85,13 @@ def show(settings: Settings) -> list[dict[str, Any]]:
     if not rules or not settings.warehouse.exists():
         return []
     known = standing.read(settings.privacy)
-    with writer_lock(settings.writer_lock), open_engine(settings).writer() as connection:
-        tables.ensure(connection)
-        due = look(settings, connection, rules, now)
-        people = [_of_people(connection, rule, now, known) for rule in rules.people]
+    with writer_lock(settings.writer_lock):
+        # It reads the warehouse, which cannot be read beside a connection that writes.
+        held = spared(settings)
+        with open_engine(settings).writer() as connection:
+            tables.ensure(connection)
+            due = look(settings, connection, rules, now, held)
+            people = [_of_people(connection, rule, now, known) for rule in rules.people]
     rows = [
         {
             "rule": one.rule.name,

@@ -69,12 +69,14 @@ def _plan(settings: Settings, progress: Progress) -> Work | None:
     now = settings.clock.now()
     engine = open_engine(settings)
     wait_until_free(engine, progress)
+    # It reads the warehouse, which cannot be read beside a connection that writes.
+    held = spared(settings)
     with engine.writer() as connection:
         tables.ensure(connection)
         if due.was_done(settings, connection, rules, now):
             return None
         progress("retention: looking for what is too old …")
-        found = due.look(settings, connection, rules, now)
+        found = due.look(settings, connection, rules, now, held)
         for one in found.blocked:
             progress(
                 f"retention: the rule {one.rule.name} would take out {one.raw:,} of {one.there:,} rows of {one.rule.of}"
@@ -85,7 +87,7 @@ def _plan(settings: Settings, progress: Progress) -> Work | None:
             due.put_in_force(settings, (), seen=[one.rule.digest for one in found.counted if one.there])
             return None
         chosen = [one.rule for one in found.counted]
-        counted = select(connection, chosen, now, spared(settings)) if found.blocked else found.counted
+        counted = select(connection, chosen, now, held) if found.blocked else found.counted
         # Kept before anything goes: afterwards nobody could tell whom the rows named.
         marks, gone = marked(connection, chosen, now), lost(connection)
     return Work.begin(
@@ -170,10 +172,10 @@ class _Ageing:
 
     def _rows(self) -> int:
         """One transaction: when a kill came right after it, nothing is there any more to be taken out."""
-        told = self.work.content["rules"]
+        told, held = self.work.content["rules"], spared(self.settings)
         with open_engine(self.settings).writer() as connection:
             tables.ensure(connection)
-            counted = select(connection, self.rules, self.now, spared(self.settings))
+            counted = select(connection, self.rules, self.now, held)
             connection.execute("begin")
             take_out(connection, load(self.settings.dbt_project), counted, self.work.request, _naive(wall_now()))
             due.mark_done(connection, self.work.content["digest"], self.now)
@@ -209,11 +211,10 @@ class _Ageing:
 
     def _verify(self) -> dict[str, int]:
         """Rows that are still too old, by place."""
+        held = spared(self.settings)
         with open_engine(self.settings).writer() as connection:
-            left = {
-                one.rule.name: one.raw + one.quarantined
-                for one in select(connection, self.rules, self.now, spared(self.settings))
-            }
+            found = select(connection, self.rules, self.now, held)
+        left = {one.rule.name: one.raw + one.quarantined for one in found}
         with database.opened(self.settings.warehouse, engine_config(self.settings)) as connection:
             for table in ("erase_records", "erase_members"):
                 database.fill(connection, table, self.work.content["lost"])
