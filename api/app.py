@@ -37,19 +37,21 @@ from api.services import Normaliser, Services
 from api.shelf import AnswerShelf
 from api.standing import endpoints as standing
 from cdp import __version__
+from cdp.clock import wall_now
 from cdp.errors import CdpError
 from cdp.outbound import Guard as Outbound
 from cdp.settings import Settings
 from cdp.store import aio, open_store
 from cdp.store.base import Store
 from cdp.store.reader import SnapshotReader
-from privacy import policy
+from privacy import checkpoints, policy
 from privacy.consent.standing import Standing
 from privacy.opendsr import certificate
 from privacy.packages.vault import Vault
 from privacy.register import Register
 
 FOLLOW_SECONDS = 2.0
+SIGN_SECONDS = 3600.0
 CURSOR_KEY = "cursors"
 
 DESCRIPTION = """
@@ -146,7 +148,7 @@ async def _start(
         signer=certificate.load(settings.opendsr_certificate, settings.opendsr_key),
         outbound=Outbound.listed(settings.outbound_allow),
     )  # fmt: skip
-    for work in (trail.keep_flushing(), _keep_following(services)):
+    for work in (trail.keep_flushing(), _keep_following(services), _keep_signing(services)):
         stack.push_async_callback(_cancel, asyncio.create_task(work))
     return services
 
@@ -169,6 +171,16 @@ async def _keep_following(services: Services) -> None:
     finally:
         if warming is not None:
             warming.cancel()
+
+
+async def _keep_signing(services: Services) -> None:
+    """Sign where the audit trail ends, at first and then every hour; where it cannot be signed, the log says so."""
+    while True:
+        try:
+            await asyncio.to_thread(checkpoints.write, services.privacy, services.store, wall_now())
+        except (CdpError, OSError) as error:
+            logger.warning("the audit trail could not be signed (%s)", type(error).__name__)
+        await asyncio.sleep(SIGN_SECONDS)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

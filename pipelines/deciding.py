@@ -6,16 +6,17 @@ API writes to the same log and leaves carrying out to the next run.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from cdp.clock import wall_now
+from cdp.domain import audited
 from cdp.domain.decisions import Author, Decision, HubAction
 from cdp.errors import BusyError, CdpError, NotFoundError
 from cdp.settings import Settings
+from pipelines.auditing import note_down
 from pipelines.context import Progress, quiet
 from pipelines.run import RunReport, run_pipeline
 
@@ -138,7 +139,10 @@ def list_questions(settings: Settings, limit: int) -> list[Question]:
     from identity import review
 
     with desk(settings) as found:
-        return review.review_queue(found.served, found.store.decisions.rulings().links, limit=limit)
+        rows = review.review_queue(found.served, found.store.decisions.rulings().links, limit=limit)
+        seen = audited.named(one for row in rows for one in (row.profile_a, row.profile_b))
+        note_down(found.store, "identity.review", "queue", rows=len(rows), **seen)
+        return rows
 
 
 def explain(settings: Settings, record_a: str, record_b: str) -> tuple[Explanation, list[Compared]]:
@@ -147,6 +151,8 @@ def explain(settings: Settings, record_a: str, record_b: str) -> tuple[Explanati
 
     with desk(settings) as found:
         told = explaining.explain(found.served, found.store.decisions.rulings().links, record_a, record_b)
+        for profile in sorted({told.profile_a, told.profile_b}):
+            note_down(found.store, "identity.explain", profile, personal=True)
         return told, explaining.side_by_side(found.served, record_a, record_b)
 
 
@@ -172,7 +178,7 @@ def edit_hub(settings: Settings, kind: str, value: str, action: HubAction, autho
 
     with desk(settings) as found:
         edited = hub_list.edit(found.store.decisions, found.served, kind, value, action=action, author=author)
-        _record(found.store, f"identity.hub.{action}", kind)
+        note_down(found.store, f"identity.hub.{action}", kind)
         return edited.value
 
 
@@ -211,10 +217,4 @@ def _profiles(found: Desk, decision: Decision) -> list[str]:
 
 def _audit(store: Store, decision: Decision) -> None:
     action = f"identity.{decision.kind}" if decision.active else "identity.withdraw"
-    _record(store, action, decision.decision_id)
-
-
-def _record(store: Store, action: str, object: str) -> None:
-    from cdp.store.base import AuditEntry
-
-    store.append_audit([AuditEntry(secrets.token_hex(16), wall_now(), COMMAND_LINE, action, object)])
+    note_down(store, action, decision.decision_id)

@@ -13,8 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cdp.domain import audited
 from cdp.errors import InputError, NotFoundError
 from cdp.settings import Settings
+from pipelines.auditing import note_down
 from pipelines.consents import gate
 
 if TYPE_CHECKING:
@@ -99,6 +101,9 @@ def write_segment(
         else:
             facts = {"as_of": f"{served.as_of:%Y-%m-%dT%H:%M:%SZ}", "size": listed.size, "held_back": listed.held_back}
             write_document(out, {**document, **facts, "profile_ids": listed.profile_ids})
+            ids = sorted(listed.profile_ids)
+            detail = {"question": question.name, "purpose": purpose, "rows": len(ids)}
+            note_down(served.store, "journey.people", node, **detail, **audited.stretch(None, ids))
     kind = "definition" if where is not None else "list"
     return WrittenSegment(out, kind, key, purpose, listed.size, listed.held_back)
 

@@ -12,12 +12,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cdp.clock import wall_now
+from cdp.domain import audited
 from cdp.errors import InputError, NotFoundError
 from cdp.settings import Settings
-from cdp.store.base import AuditEntry, Publication, SegmentRow, Store
+from cdp.store.base import Publication, SegmentRow, Store
 from cdp.store.segmentation import OutdatedError
 from cdp.wording import nearest
+from pipelines.auditing import note_down
 from pipelines.consents import gate
 
 if TYPE_CHECKING:
@@ -171,6 +172,11 @@ def list_members(
             members.extend(vars(member) for member in page)
             if len(page) < size:
                 break
+        ids = [member["profile_id"] for member in members]
+        past = as_of.isoformat() if as_of else None
+        note_down(
+            store, "segment.members", key, rows=len(ids), past=past, exportable=exportable, **audited.stretch(None, ids)
+        )
         return members
 
 
@@ -181,6 +187,8 @@ def list_changes(settings: Settings, key: str, after: int, limit: int) -> tuple[
     with open_store(settings.database_url) as store:
         require_segment(store, key, deleted=True)
         found = store.membership_changes(after=after, limit=limit, segment_key=key)
+        named = audited.named(one for row in found for one in (row.profile_id, row.former_id))
+        note_down(store, "segment.changes", key, rows=len(found), **named)
     return [vars(change) for change in found], found[-1].seq if found else after
 
 
@@ -212,7 +220,10 @@ def export_segment(
             fields=fields or DEFAULT_FIELDS, purpose=purpose, members="served_members", allow_everybody=everybody,
             gate=gate(store, connection)[0], progress=progress,
         )  # fmt: skip
-    _audit(settings, "segment.export", key, rows=done.rows, format=chosen)
+    _audit(
+        settings, "segment.export", key, rows=done.rows, format=chosen, personal=True, purpose=purpose,
+        exportable=not purpose, **audited.everybody(),
+    )  # fmt: skip
     return done
 
 
@@ -246,9 +257,7 @@ def _saving(settings: Settings, attempt: Callable[[Place], Saved]) -> Saved:
 
 
 def _audit(settings: Settings, action: str, key: str, **detail: Any) -> None:
-    import secrets
-
     from cdp.store import open_store
 
     with open_store(settings.database_url) as store:
-        store.append_audit([AuditEntry(secrets.token_hex(16), wall_now(), ACTOR, action, key, detail)])
+        note_down(store, action, key, **detail)

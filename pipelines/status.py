@@ -16,6 +16,7 @@ from cdp.clock import stopwatch, wall_now
 from cdp.engine.duckdb import open_engine
 from cdp.errors import BusyError, InputError, NotFoundError
 from cdp.settings import Settings
+from pipelines.auditing import note_down
 from pipelines.lock import is_held
 
 MOST_DECISIONS = 100_000
@@ -105,6 +106,7 @@ def read_profile(settings: Settings, profile_id: str | None, identifier: str | N
         if found.status != "living" or found.document is None:
             hint = f"; it lives on as {found.merged_into}" if found.merged_into else ""
             raise NotFoundError(f"This profile is {found.status}{hint}.")
+        note_down(store, "profile.read", profile_id, personal=True)
     document: dict[str, Any] = json.loads(found.document)
     return document
 

@@ -8,7 +8,17 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from api.admin import service
-from api.admin.schemas import ActionChoice, AuditPage, KeyId, Keys, ObjectChoice
+from api.admin.schemas import (
+    ActionChoice,
+    AuditPage,
+    KeyId,
+    Keys,
+    ObjectChoice,
+    ProfileChoice,
+    SeenPage,
+    Since,
+    Until,
+)
 from api.paging import Cursor
 from api.problems import responses
 from api.security import Administrator
@@ -41,6 +51,20 @@ async def read_audit(
     return await service.audit(services, caller, action=action, object=object, cursor=cursor, limit=limit)
 
 
+async def read_seen(
+    services: ServicesDependency,
+    caller: Administrator,
+    profile_id: ProfileChoice,
+    *,
+    since: Since = None,
+    until: Until = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> dict[str, Any]:
+    """Who saw a person's profile, oldest first: itself, in lists and in exports, also under ids that it had before."""
+    return await service.seen(services, caller, profile_id, since=since, until=until, cursor=cursor, limit=limit)
+
+
 def router() -> APIRouter:
     """The routes of this feature."""
     routes = APIRouter(prefix="/v1/admin", tags=["admin"], responses=responses(401, 403, 422))
@@ -54,4 +78,5 @@ def router() -> APIRouter:
         responses=responses(404),
     )
     routes.add_api_route("/audit", read_audit, response_model=AuditPage)
+    routes.add_api_route("/audit/seen", read_seen, response_model=SeenPage, responses=responses(404))
     return routes

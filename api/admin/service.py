@@ -8,8 +8,11 @@ from typing import Any
 from api.cursors import Position
 from api.security import Caller
 from api.services import Services
+from cdp.errors import NotFoundError
 from cdp.store import keys
 from cdp.store.base import AuditRow
+from privacy.seen import Sight, sights
+from segments.moments import asked
 
 
 async def listed(services: Services) -> dict[str, Any]:
@@ -39,6 +42,34 @@ async def audit(
     services.audit.record(caller.actor, "audit.read", object or "all", {"rows": min(len(rows), limit)})
     more = services.cursors.encode(listing, Position(0, [rows[limit - 1].seq])) if len(rows) > limit else None
     return {"data": [_record(row) for row in rows[:limit]], "next_cursor": more}
+
+
+async def seen(
+    services: Services,
+    caller: Caller,
+    profile_id: str,
+    *,
+    since: str | None,
+    until: str | None,
+    cursor: str | None,
+    limit: int,
+) -> dict[str, Any]:
+    """A page of who saw a profile. NotFoundError for an id that never was one."""
+    first, end = asked(since, "since"), asked(until, "until")
+    listing = f"seen:{profile_id}:{since}:{until}"
+    position = services.cursors.decode(listing, cursor)
+    after = int(position.after[0]) if position else 0
+
+    def read() -> list[Sight]:
+        if services.store.get_profile(profile_id) is None:
+            raise NotFoundError("There was never a profile with this id.")
+        services.audit.flush()
+        return sights(services.store, profile_id, since=first, until=end, after=after, limit=limit + 1)
+
+    found = await asyncio.to_thread(read)
+    services.audit.record(caller.actor, "audit.read", profile_id, {"rows": min(len(found), limit)})
+    more = services.cursors.encode(listing, Position(0, [found[limit - 1].seq])) if len(found) > limit else None
+    return {"data": [vars(one) for one in found[:limit]], "next_cursor": more}
 
 
 def _record(row: AuditRow) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from api.paging import begin
 from api.security import Caller
 from api.services import Services
 from cdp.clock import wall_now
+from cdp.domain import audited
 from cdp.errors import AccessError, InputError
 from cdp.store import destinations as kept
 from cdp.store.base import UnavailableError
@@ -103,7 +104,10 @@ async def rehearsed(services: Services, caller: Caller, key: str) -> dict[str, A
     if not caller.sees_personal_data:
         for row in done["sample"]:
             row.update({name: masked(row.get(name)) for name in done["empty_fields"]})
-    services.audit.record(caller.actor, "destination.rehearse", key, {"rows": len(done["sample"])})
+    services.audit.record(caller.actor, "destination.rehearse", key, {
+        "rows": len(done["sample"]), "personal": caller.sees_personal_data,
+        **audited.named(row.get("profile_id") for row in done["sample"]),
+    })  # fmt: skip
     return done
 
 
@@ -122,8 +126,9 @@ async def log(
     )
     page = listing.page(rows, lambda row: [row.id], lambda row: dict(vars(row)))
     services.audit.record(
-        caller.actor, "destination.log", profile_id or destination or "all", {"rows": len(page["data"])}
-    )
+        caller.actor, "destination.log", profile_id or destination or "all",
+        {"rows": len(page["data"]), **audited.named(row["profile_id"] for row in page["data"])},
+    )  # fmt: skip
     return page
 
 

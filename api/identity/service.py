@@ -14,6 +14,7 @@ from api.paging import begin
 from api.security import Caller
 from api.services import Services
 from cdp.clock import wall_now
+from cdp.domain import audited
 from cdp.domain.decisions import Author, Decision
 from cdp.store.decisions import unknown
 from identity import decisions, explain, history, review, rulings
@@ -32,7 +33,8 @@ async def questions(services: Services, caller: Caller, cursor: str | None, limi
         return review.review_queue(served, standing, limit=listing.fetch, after=after)
 
     rows = await services.analyst.ask(listing.publication, question, seconds=SECONDS)
-    services.audit.record(caller.actor, "identity.review", "queue", {"rows": min(len(rows), limit)})
+    seen = audited.named(one for row in rows[:limit] for one in (row.profile_a, row.profile_b))
+    services.audit.record(caller.actor, "identity.review", "queue", {"rows": len(rows[:limit]), **seen})
     return listing.page(rows, lambda row: list(row.place), asdict)
 
 

@@ -19,6 +19,7 @@ from api.gating import gate
 from api.paging import begin
 from api.security import Caller
 from api.services import Services
+from cdp.domain import audited
 from cdp.errors import ConfigurationError, InputError
 from cdp.ids import digest
 
@@ -120,7 +121,8 @@ async def people(
 
     listed, where = await services.analyst.ask(publication, asked, seconds=SECONDS)
     page = listing.page(listed.profile_ids, lambda profile_id: [profile_id])
-    detail = {"question": question.name, "purpose": purpose, "rows": len(page["data"])}
+    rows = page["data"]
+    detail = {"question": question.name, "purpose": purpose, "rows": len(rows), **audited.stretch(after, rows)}
     services.audit.record(caller.actor, "journey.people", node, detail)
     segment = None if where is None else {"purpose": purpose, "where": where}
     return {

@@ -19,6 +19,7 @@ from api.masking import masked
 from api.security import Caller
 from api.segments import service
 from api.services import Services
+from cdp.domain import audited
 from cdp.errors import ConflictError, InputError
 from cdp.store.base import Publication
 from cdp.store.segmentation import OutdatedError
@@ -93,7 +94,10 @@ async def previewed(services: Services, caller: Caller, content: Mapping[str, An
             {name: masked(value) if name in _PERSONAL else value for name, value in person.items()}
             for person in facts["sample"]
         ]
-    services.audit.record(caller.actor, "segment.preview", "preview", {"size": facts["size"]})
+    services.audit.record(caller.actor, "segment.preview", "preview", {
+        "size": facts["size"], "personal": False,
+        **audited.named(str(person["profile_id"]) for person in facts["sample"]),
+    })  # fmt: skip
     return {**facts, "text": print_text(definition.where)}
 
 

@@ -20,6 +20,7 @@ from api.masking import PUBLIC_COLUMNS
 from api.security import Caller
 from api.segments import service
 from api.services import Services
+from cdp.domain import audited
 from cdp.errors import AccessError, ResourceError
 from segments.export import DEFAULT_FIELDS, Exported, Format, export
 from segments.members import served_members
@@ -72,7 +73,11 @@ async def exported(services: Services, caller: Caller, wanted: Wanted) -> Stream
         done = await services.analyst.ask(publication, question, seconds=SECONDS)
         services.audit.record(
             caller.actor, "segment.export", wanted.key,
-            {"rows": done.rows, "held_back": done.held_back, "format": wanted.format, "fields": len(fields)},
+            {
+                "rows": done.rows, "held_back": done.held_back, "format": wanted.format, "fields": len(fields),
+                "personal": bool(personal), "purpose": wanted.purpose, "exportable": not wanted.purpose,
+                **audited.everybody(),
+            },
         )  # fmt: skip
     except BaseException:
         sink.close()

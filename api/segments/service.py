@@ -13,6 +13,7 @@ from api.cursors import Position
 from api.paging import Listing, begin
 from api.security import Caller
 from api.services import Services
+from cdp.domain import audited
 from cdp.errors import InputError, NotFoundError
 from cdp.store.base import MembershipChange, SegmentRow
 from cdp.store.segmentation import DefinitionVersion
@@ -71,7 +72,8 @@ async def members(
     rows = await services.reader.memberships(key, after=after, limit=listing.fetch, exportable=exportable)
     page = listing.page(rows, lambda row: [row.profile_id], lambda row: dict(vars(row)))
     names = _names(fields)
-    detail: dict[str, Any] = {"rows": len(page["data"])}
+    ids = [row["profile_id"] for row in page["data"]]
+    detail: dict[str, Any] = {"rows": len(ids), "exportable": exportable, **audited.stretch(after, ids)}
     if names:
         await _add_traits(services, caller, listing, page["data"], names)
         detail |= {"fields": len(names), "personal": caller.sees_personal_data}
@@ -97,8 +99,11 @@ async def past_members(
     rows = await asyncio.to_thread(
         services.store.segmentation.members_at, key, at, after=after, limit=listing.fetch, exportable=exportable
     )
-    services.audit.record(caller.actor, "segment.members", key, {"rows": min(len(rows), limit), "past": True})
-    return listing.page(rows, lambda row: [row.profile_id], vars)
+    page = listing.page(rows, lambda row: [row.profile_id], vars)
+    ids = [row["profile_id"] for row in page["data"]]
+    detail = {"rows": len(ids), "past": at.isoformat(), "exportable": exportable, **audited.stretch(after, ids)}
+    services.audit.record(caller.actor, "segment.members", key, detail)
+    return page
 
 
 async def changes(
@@ -119,7 +124,9 @@ async def changes(
     shown_rows = rows[:limit]
     if shown_rows:
         place = shown_rows[-1].seq
-    services.audit.record(caller.actor, "segment.changes", key, {"rows": len(shown_rows)})
+    services.audit.record(caller.actor, "segment.changes", key, {
+        "rows": len(shown_rows), **audited.named(one for row in shown_rows for one in (row.profile_id, row.former_id)),
+    })  # fmt: skip
     return {
         "data": [vars(row) for row in shown_rows],
         "next_cursor": services.cursors.encode(listing, Position(0, [place])),

@@ -11,6 +11,7 @@ import typer
 
 from cdp import __version__
 from cdp.cli import (
+    audit,
     consent,
     data,
     deliveries,
@@ -56,6 +57,7 @@ app.add_typer(data.quarantine, name="quarantine")
 consent.register_restriction(privacy.app)
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(consent.app, name="consent")
+app.add_typer(audit.app, name="audit")
 app.add_typer(serving.keys, name="keys")
 
 

@@ -6,7 +6,7 @@ implementation (SQLite, PostgreSQL, in memory) passes the same contract tests. N
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
@@ -319,6 +319,29 @@ class Store(Protocol):
         self, *, after: int = 0, limit: int = 1000, action: str | None = None, object: str | None = None
     ) -> list[AuditRow]:
         """Audit rows with a `seq` above `after`, in order, optionally of one action or object."""
+        ...
+
+    def audit_about(
+        self,
+        profile_ids: Collection[str],
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: int = 0,
+        limit: int = 1000,
+    ) -> list[AuditRow]:
+        """As `audit_rows`: rows with one of these profiles as their object, and all rows about lists of people.
+
+        Only those that happened at or after `since` and before `until`.
+        """
+        ...
+
+    def last_audit(self) -> AuditRow | None:
+        """The newest audit row."""
+        ...
+
+    def former_ids(self, profile_id: str) -> list[str]:
+        """Ids of profiles that were merged into this one, directly or not, in order."""
         ...
 
     def verify_audit(self) -> int | None:

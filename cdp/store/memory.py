@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import secrets as randomness
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
 from typing import Self
 
 from cdp.clock import wall_now
+from cdp.domain.audited import LISTS
 from cdp.errors import CheckFailed, ConflictError
 from cdp.store import chain
 from cdp.store.base import (
@@ -199,6 +200,34 @@ class InMemoryStore:
             if row.seq > after and action in (None, row.entry.action) and object in (None, row.entry.object)
         ]
         return found[:limit]
+
+    def audit_about(
+        self,
+        profile_ids: Collection[str],
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: int = 0,
+        limit: int = 1000,
+    ) -> list[AuditRow]:
+        """See `Store.audit_about`."""
+        found = [
+            row
+            for row in self._audit
+            if row.seq > after
+            and (row.entry.object in profile_ids or row.entry.action in LISTS)
+            and (since is None or row.entry.at >= since)
+            and (until is None or row.entry.at < until)
+        ]
+        return found[:limit]
+
+    def last_audit(self) -> AuditRow | None:
+        """See `Store.last_audit`."""
+        return self._audit[-1] if self._audit else None
+
+    def former_ids(self, profile_id: str) -> list[str]:
+        """See `Store.former_ids`."""
+        return self._state.now.former_ids(profile_id)
 
     def verify_audit(self) -> int | None:
         """See `Store.verify_audit`."""

@@ -37,6 +37,15 @@ class Published:
             current = row.merged_into
         return None
 
+    def former_ids(self, profile_id: str) -> list[str]:
+        """Ids of profiles that were merged into this one, directly or not."""
+        found: set[str] = set()
+        pending = {profile_id}
+        while pending:
+            pending = {row.profile_id for row in self.profiles.values() if row.merged_into in pending} - found
+            found |= pending
+        return sorted(found)
+
     def held(self, purpose: str | None, consents: int = 0) -> set[str]:
         """Who may not be used for a purpose: those with a hold, and whom they were merged into.
 

@@ -7,7 +7,7 @@ Reads run the shared statements; writes are one transaction each. What differs b
 from __future__ import annotations
 
 import secrets as randomness
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from types import TracebackType
@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 
+from cdp.domain.audited import LISTS
 from cdp.errors import CdpError, CheckFailed, ConflictError
 from cdp.store import address, chain, statements
 from cdp.store.base import (
@@ -199,6 +200,32 @@ class SqlStore:
         if object is not None:
             statement = statement.where(audit.c.object == object)
         return [statements.to_audit(row) for row in self._rows(statement, after=after, limit=limit)]
+
+    def audit_about(
+        self,
+        profile_ids: Collection[str],
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: int = 0,
+        limit: int = 1000,
+    ) -> list[AuditRow]:
+        """See `Store.audit_about`."""
+        statement = statements.AUDIT.where(audit.c.object.in_(profile_ids) | audit.c.action.in_(LISTS))
+        if since is not None:
+            statement = statement.where(audit.c.at >= since)
+        if until is not None:
+            statement = statement.where(audit.c.at < until)
+        return [statements.to_audit(row) for row in self._rows(statement, after=after, limit=limit)]
+
+    def last_audit(self) -> AuditRow | None:
+        """See `Store.last_audit`."""
+        row = self._row(statements.LAST_AUDIT)
+        return statements.to_audit(row) if row else None
+
+    def former_ids(self, profile_id: str) -> list[str]:
+        """See `Store.former_ids`."""
+        return sorted(row[0] for row in self._rows(statements.FORMER_IDS, profile_id=profile_id))
 
     def verify_audit(self) -> int | None:
         """See `Store.verify_audit`."""

@@ -126,22 +126,33 @@ KEYS = sa.select(*_KEY_COLUMNS).order_by(api_keys.c.created_at, api_keys.c.id)
 
 KEY = sa.select(*_KEY_COLUMNS).where(api_keys.c.prefix == sa.bindparam("prefix"))
 
-AUDIT = (
-    sa.select(
-        audit.c.seq,
-        audit.c.entry_id,
-        audit.c.at,
-        audit.c.actor,
-        audit.c.action,
-        audit.c.object,
-        audit.c.detail,
-        audit.c.previous_hash,
-        audit.c.hash,
-    )
-    .where(audit.c.seq > sa.bindparam("after"))
-    .order_by(audit.c.seq)
-    .limit(sa.bindparam("limit"))
+_AUDIT = sa.select(
+    audit.c.seq,
+    audit.c.entry_id,
+    audit.c.at,
+    audit.c.actor,
+    audit.c.action,
+    audit.c.object,
+    audit.c.detail,
+    audit.c.previous_hash,
+    audit.c.hash,
 )
+AUDIT = _AUDIT.where(audit.c.seq > sa.bindparam("after")).order_by(audit.c.seq).limit(sa.bindparam("limit"))
+
+LAST_AUDIT = _AUDIT.order_by(audit.c.seq.desc()).limit(1)
+
+
+def _former_ids() -> sa.Select[Any]:
+    chain = (
+        sa.select(profiles.c.profile_id)
+        .where(profiles.c.merged_into == sa.bindparam("profile_id"))
+        .cte("chain", recursive=True)
+    )
+    before = sa.select(profiles.c.profile_id).join(chain, profiles.c.merged_into == chain.c.profile_id)
+    return sa.select(chain.union(before).c.profile_id)
+
+
+FORMER_IDS = _former_ids()
 
 SECRET = sa.select(secrets.c.value).where(secrets.c.name == sa.bindparam("name"))
 

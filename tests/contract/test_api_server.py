@@ -216,6 +216,7 @@ OPERATIONS = [
     "GET /v1/admin/keys",
     "DELETE /v1/admin/keys/{key_id}",
     "GET /v1/admin/audit",
+    "GET /v1/admin/audit/seen",
     "GET /health/live",
     "GET /health/ready",
     "GET /metrics",

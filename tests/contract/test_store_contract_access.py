@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -11,9 +13,10 @@ from cdp.store import keys
 from cdp.store.base import (
     ApiKey,
     AuditEntry,
+    Redirect,
     Store,
 )
-from tests.support.publications import NOW
+from tests.support.publications import NOW, profile_id, publish
 
 
 class TestKeys:
@@ -89,6 +92,36 @@ class TestAudit:
         assert [row.entry.entry_id for row in store.audit_rows(object="p2")] == ["e2"]
         assert store.audit_rows(action="profile.lookup") == []
         assert [row.entry.entry_id for row in store.audit_rows(after=store.audit_rows()[0].seq, limit=1)] == ["e2"]
+
+    def test_what_is_about_people(self, store: Store) -> None:
+        listed = AuditEntry("list", datetime(2026, 1, 1, 12, 2, tzinfo=UTC), "key k", "segment.members", "vip", {})
+        store.append_audit([*self.entries(1, 2, 3), listed])
+        about = partial(store.audit_about, ["p1", "p3"])
+
+        def told(**window: Any) -> list[str]:
+            return [row.entry.entry_id for row in about(**window)]
+
+        first = datetime(2026, 1, 1, 12, 1, 0, 123456, tzinfo=UTC)
+        assert told() == ["e1", "e3", "list"]
+        assert told(since=first) == ["e1", "e3", "list"], "the beginning is inside"
+        assert told(since=first + timedelta(microseconds=1), until=first + timedelta(minutes=2)) == ["list"]
+        assert told(after=about()[0].seq, limit=1) == ["e3"]
+        assert [row.entry.entry_id for row in store.audit_about([])] == ["list"]
+
+    def test_the_newest(self, store: Store) -> None:
+        assert store.last_audit() is None
+        store.append_audit(self.entries(2, 1))
+        assert store.last_audit() == store.audit_rows()[-1]
+
+
+def test_former_ids(store: Store) -> None:
+    publish(store, [1, 2, 3, 4])
+    moved = [Redirect(profile_id(2), "merged", profile_id(1)), Redirect(profile_id(4), "retired")]
+    publish(store, [1, 3], run="run-2", redirects=moved)
+    publish(store, [3], run="run-3", redirects=[Redirect(profile_id(1), "merged", profile_id(3))])
+    assert store.former_ids(profile_id(3)) == [profile_id(1), profile_id(2)]
+    assert store.former_ids(profile_id(1)) == [profile_id(2)]
+    assert store.former_ids(profile_id(4)) == store.former_ids("nobody") == []
 
 
 def test_secrets_stay_the_same(store: Store) -> None:

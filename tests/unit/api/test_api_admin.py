@@ -34,7 +34,13 @@ def admin(anonymous: Client, store: InMemoryStore) -> Client:
 
 
 @pytest.mark.parametrize(
-    ("method", "url"), [("GET", "/v1/admin/keys"), ("DELETE", "/v1/admin/keys/x"), ("GET", "/v1/admin/audit")]
+    ("method", "url"),
+    [
+        ("GET", "/v1/admin/keys"),
+        ("DELETE", "/v1/admin/keys/x"),
+        ("GET", "/v1/admin/audit"),
+        ("GET", "/v1/admin/audit/seen?profile_id=x"),
+    ],
 )
 class TestAccess:
     def test_anonymous(self, client: Client, method: str, url: str) -> None:
@@ -95,6 +101,27 @@ class TestAudit:
         found = admin.get("/v1/admin/audit", params={"object": profile_id(1)}).json()["data"]
         assert [(row["actor"], row["action"]) for row in found] == [(f"key:{key_id}", "profile.read")] * 2
         assert found[0]["detail"] == {"personal": False}
+
+    def test_who_saw_a_profile_on_lists_too(self, anonymous: Client, admin: Client, store: InMemoryStore) -> None:
+        publish(store, [1, 2], run="run-2", members={"vip": [1]})
+        reader = anonymous.by(keys.create(store, "campaigns", ["profiles:read", "segments:read"]))
+        assert reader.get("/v1/segments/vip/members").status_code == 200
+        reader.get(f"/v1/profiles/{profile_id(1)}")
+        for number, actions in ((1, ["segment.members", "profile.read"]), (2, [])):
+            answer = admin.get("/v1/admin/audit/seen", params={"profile_id": profile_id(number)}).json()
+            assert [row["action"] for row in answer["data"]] == actions
+        page = admin.get("/v1/admin/audit/seen", params={"profile_id": profile_id(1), "limit": 1}).json()
+        assert page["data"][0]["how"] == "listed"
+        rest = {"profile_id": profile_id(1), "limit": 1, "cursor": page["next_cursor"]}
+        assert admin.get("/v1/admin/audit/seen", params=rest).json()["data"][0]["how"] == "itself"
+
+    def test_who_saw_in_a_window(self, admin: Client) -> None:
+        admin.get(f"/v1/profiles/{profile_id(1)}")
+        asked = {"profile_id": profile_id(1), "until": "2026-01-01"}
+        assert admin.get("/v1/admin/audit/seen", params=asked).json()["data"] == []
+        answer = admin.get("/v1/admin/audit/seen", params={**asked, "until": "soon"})
+        assert answer.status_code == 422 and answer.json()["detail"].startswith("until: ")
+        assert admin.get("/v1/admin/audit/seen", params={"profile_id": "nobody"}).status_code == 404
 
     def test_pages(self, admin: Client, store: InMemoryStore) -> None:
         for number in range(5):

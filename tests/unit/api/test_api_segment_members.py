@@ -246,5 +246,8 @@ class TestExport:
         reached = len(shop.people(f"country = 'DE' and {CONSENT}"))
         held = len(shop.people("country = 'DE'")) - reached
         assert entry.object == "german"
-        assert entry.detail == {"rows": reached, "held_back": held, "format": "ndjson", "fields": 5}
+        assert entry.detail == {
+            "rows": reached, "held_back": held, "format": "ndjson", "fields": 5, "personal": True,
+            "purpose": None, "exportable": True, "after": "", "last": None,
+        }  # fmt: skip
         assert list(services.scratch.iterdir()) == []

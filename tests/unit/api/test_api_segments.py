@@ -58,4 +58,7 @@ class TestMembers:
         reader.get(MEMBERS)
         client.app.state.services.audit.flush()
         last = world[0].audit_rows(action="segment.members", limit=10_000)[-1]
-        assert (last.entry.object, last.entry.detail) == ("new", {"rows": 40})
+        assert (last.entry.object, last.entry.detail) == (
+            "new",
+            {"rows": 40, "exportable": None, "after": "", "last": profile_id(40)},
+        )

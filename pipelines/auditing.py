@@ -1,0 +1,61 @@
+"""The audit log on the command line: what was done, who saw whom, whether it holds, and its signed checkpoints."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from cdp.clock import wall_now
+from cdp.errors import NotFoundError
+from cdp.settings import Settings
+from cdp.store import open_store
+from cdp.store.base import AuditEntry, AuditRow
+
+if TYPE_CHECKING:
+    from privacy.seen import Sight
+
+ACTOR = "command line"
+
+
+def checkpoint(settings: Settings) -> bool:
+    """Sign where the audit log ends; False when nothing was added since the last time."""
+    from privacy import checkpoints
+
+    with open_store(settings.database_url) as store:
+        return checkpoints.write(settings.privacy, store, wall_now())
+
+
+def verify(settings: Settings) -> list[str]:
+    """What is wrong with the audit log, in sentences; none when all holds."""
+    from privacy import checkpoints
+
+    with open_store(settings.database_url) as store:
+        return checkpoints.verify(settings.privacy, store)
+
+
+def rows(settings: Settings, *, action: str | None, object: str | None, after: int, limit: int) -> list[AuditRow]:
+    """Entries above a place in the log, oldest first."""
+    with open_store(settings.database_url) as store:
+        found = store.audit_rows(after=after, limit=limit, action=action, object=object)
+        note_down(store, "audit.read", object or "all", rows=len(found))
+        return found
+
+
+def seen(
+    settings: Settings, profile_id: str, *, since: datetime | None, until: datetime | None, limit: int
+) -> list[Sight]:
+    """Who saw a profile. NotFoundError for an id that never was one."""
+    from privacy.seen import sights
+
+    with open_store(settings.database_url) as store:
+        if store.get_profile(profile_id) is None:
+            raise NotFoundError("There was never a profile with this id; `cdp profile` finds people by what is known.")
+        found = sights(store, profile_id, since=since, until=until, limit=limit)
+        note_down(store, "audit.read", profile_id, rows=len(found))
+        return found
+
+
+def note_down(store: Any, action: str, object: str, **detail: Any) -> None:
+    """Write down what somebody did at the command line."""
+    store.append_audit([AuditEntry(secrets.token_hex(16), wall_now(), ACTOR, action, object, detail)])
