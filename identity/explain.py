@@ -157,7 +157,7 @@ def side_by_side(served: duckdb.DuckDBPyConnection, record_a: str, record_b: str
 
 
 def _require_features(served: duckdb.DuckDBPyConnection) -> None:
-    if not rulings.is_there(served, "state_features"):
+    if not all(rulings.is_there(served, table) for table in ("state_features", "state_models")):
         raise NotFoundError("What is served holds nothing to explain with: run `cdp run --from DIR` once.")
 
 
