@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime
-from typing import Any
 
 from cdp.settings import Settings
 from cdp.spill import spill_folder
@@ -23,6 +23,7 @@ from privacy.packages import explaining, gathering
 from privacy.packages.content import Column, Content, Kind, Part
 from privacy.packages.gathering import PeopleList, Whose
 from privacy.reaching import WEAK
+from privacy.seen import sights
 
 
 def gather(settings: Settings, request: str, kind: Kind, closure: Closure, now: datetime) -> tuple[Content, Whose]:
@@ -71,13 +72,14 @@ def _from_store(
 
 
 def _reads(store: Store, contents: described.Contents, profiles: tuple[str, ...]) -> list[Part]:
-    """When somebody read the profile or changed something and how, without who: that is the staff's."""
-    rows: list[dict[str, Any]] = []
-    for profile in profiles:
-        after = 0
-        while page := store.audit_rows(object=profile, after=after):
-            rows += [{"at": row.entry.at, "action": row.entry.action} for row in page]
-            after = page[-1].seq
+    """When somebody read the profile, itself or on a list, or changed something, without who: that is the staff's."""
+    seen = {
+        one.seq: {"at": one.at, "action": one.action}
+        for profile in profiles
+        for one in sights(store, profile, limit=sys.maxsize)
+        if one.how != "possible"
+    }
+    rows = [row for _, row in sorted(seen.items())]
     columns = tuple(Column(name, contents.title_of(name), "behaviour") for name in ("at", "action"))
     return gathering.part("store.audit", "sent", "When your profile was read or changed", columns, rows)
 
