@@ -71,8 +71,12 @@ def test_numbering_visits_once_answers_as_the_query_that_is_traced(world, as_of,
         exposed = units["exposed"] if key == "payment_failed" else units["x_device"] == "mobile"
         assert (found.effect.n_exposed, found.effect.n_compared) == (int(exposed.sum()), int((~exposed).sum()))
         assert found.effect.rate_exposed == pytest.approx(units["defected"][exposed].mean())
-    left = "select count(*) from duckdb_tables() where temporary"
-    assert world.execute(left).fetchone() == (0,), "nothing of a search stays on the connection"
+
+
+def test_nothing_of_a_search_stays_on_the_connection(world, as_of):
+    own = world.cursor()
+    assert search(own, Scope(until=as_of)).findings
+    assert own.execute("select count(*) from duckdb_tables() where temporary").fetchone() == (0,)
 
 
 def test_one_thing_has_one_name(findings):
