@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cdp.clock import wall_now
-from cdp.errors import NotFoundError
+from cdp.errors import CdpError, NotFoundError
 from cdp.settings import Settings
 from cdp.store import open_store
 from cdp.store.base import AuditEntry, AuditRow
+from pipelines.context import Progress
 
 if TYPE_CHECKING:
     from privacy.seen import Sight
@@ -24,6 +25,14 @@ def checkpoint(settings: Settings) -> bool:
 
     with open_store(settings.database_url) as store:
         return checkpoints.write(settings.privacy, store, wall_now())
+
+
+def sign(settings: Settings, progress: Progress) -> None:
+    """The checkpoint at the end of a run; when it cannot be signed that is told, and what was published stays so."""
+    try:
+        checkpoint(settings)
+    except (CdpError, OSError):
+        progress("the audit log could not be signed; see whether the privacy folder (CDP_PRIVACY_DIR) can be written")
 
 
 def verify(settings: Settings) -> list[str]:

@@ -20,7 +20,7 @@ from cdp.engine.duckdb import open_engine
 from cdp.errors import DISK_FULL, CdpError, CheckFailed, InputError, ResourceError, tells_of_full_disk
 from cdp.settings import PROJECT_ROOT, Settings, apply_tool_environment
 from pipelines.activating import call_back_waiting, deliver_waiting, run_triggers
-from pipelines.auditing import checkpoint
+from pipelines.auditing import sign
 from pipelines.context import Progress, StepReport, quiet, require_room, wait_until_free
 from pipelines.erasing.requests import run_all
 from pipelines.fingerprint import fingerprint, same_inputs
@@ -61,7 +61,7 @@ def run_pipeline(
         steps = _run(settings, delivered, full_refresh, renew_model, partial=partial, progress=progress)
         # From what is there now, also when nothing new was delivered.
         run_all(settings, kinds=PACKAGED, progress=progress)
-        checkpoint(settings)
+        sign(settings, progress)
     # Receivers may be slow: the next run does not have to wait for them.
     told = [*deliver_waiting(settings, progress), *call_back_waiting(settings, progress)]
     return RunReport(steps is not None, round(stopwatch() - started, 2), [*(steps or []), *told])

@@ -13,6 +13,7 @@ import pytest
 from cdp.cli.app import run
 from cdp.settings import load_settings
 from cdp.store import open_store
+from pipelines.auditing import sign
 from tests.support.publications import profile_id, publish
 
 Command = Callable[..., Any]
@@ -51,6 +52,15 @@ def test_who_saw_a_profile(command: Command) -> None:
 def test_bad_questions(command: Command) -> None:
     assert "never a profile" in command("audit", "seen", "nobody")
     assert command("audit", "seen", profile_id(1), "--since", "soon").startswith("cdp: --since: ")
+
+
+def test_a_run_tells_when_it_cannot_sign(home: Path, command: Command) -> None:
+    command("profile", profile_id(1))
+    (home / "privacy").write_text("not a folder")
+    told: list[str] = []
+    sign(load_settings(), told.append)
+    (sentence,) = told
+    assert "could not be signed" in sentence and "CDP_PRIVACY_DIR" in sentence
 
 
 def test_a_log_that_was_cut_off_does_not_hold(home: Path, command: Command) -> None:
