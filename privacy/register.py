@@ -7,21 +7,20 @@ the record as it is then, and written whole: a server, a command and the pipelin
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from cdp.errors import ConfigurationError, InputError, NotFoundError, ResourceError
+from cdp.errors import ConfigurationError, InputError, NotFoundError
+from privacy.folder import keep, locked
 from privacy.keys import TokenKeys, token_keys
 from privacy.policy import Policy
 from privacy.requests import request as acts
@@ -98,7 +97,7 @@ class Register:
         """Destroy plans that nobody needs: a kill came before their record was kept, or after it was closed."""
         if not any((self._privacy / WORK_FOLDER).glob("*.plan")):
             return
-        with self._locked():
+        with locked(self._folder):
             known = {one.request: one for one in self.all()}
             for name in Work.open_ones(self._privacy):
                 if name.startswith(_OWN_PLANS) and (name not in known or not known[name].is_open):
@@ -121,7 +120,7 @@ class Register:
         if asked.kind in PACKAGED and len(asked.subjects) != 1:
             raise InputError(f"A request for {asked.kind} names one person: its package is handed to one person.")
         keys = token_keys(self._privacy)
-        with self._locked():
+        with locked(self._folder):
             known = self._asked_before(asked, keys)
             if known is not None:
                 return known, False
@@ -142,16 +141,16 @@ class Register:
             # First the plan: a record without one could never be carried out, a plan without a record is nobody's.
             content = {"requested_at": request.requested_at, "subjects": [list(one) for one in asked.subjects]}
             Work.begin(self._privacy, name, {**content, "closures": None, "done": {}})
-            self._keep(request)
+            keep(self._path(request.request), asdict(request))
         return request, True
 
     def change(self, name: str, action: Callable[[Request], Request]) -> Request:
         """Replace a request by what an action makes of it as it is now; what the action raises changes nothing."""
-        with self._locked():
+        with locked(self._folder):
             before = self.read(name)
             after = action(before)
             if after != before:
-                self._keep(after)
+                keep(self._path(after.request), asdict(after))
             if not after.is_open:
                 # Nothing needs to know any more whom it meant.
                 Work(self._privacy, name, {}).wipe()
@@ -181,34 +180,8 @@ class Register:
             self._known[path.name] = (state, request)
         return request
 
-    def _keep(self, request: Request) -> None:
-        path = self._path(request.request)
-        partial = path.with_suffix(".part")
-        try:
-            handle = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-            with os.fdopen(handle, "wb") as target:
-                target.write(json.dumps(asdict(request), indent=1).encode())
-                target.flush()
-                os.fsync(target.fileno())
-            partial.replace(path)
-        except OSError as error:
-            raise ResourceError(f"{self._folder} cannot be written: {error.strerror}.") from None
-
     def _path(self, name: str) -> Path:
         return self._folder / f"{Path(name).name}.json"
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle = os.open(self._folder / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
-        except OSError as error:
-            raise ResourceError(f"{self._folder} cannot be written: {error.strerror}.") from None
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
 
 
 def _tokens(normal: Sequence[Sequence[tuple[str, str]]], key: bytes) -> list[str]:

@@ -11,6 +11,8 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from privacy.folder import overwrite, partial, write
+
 _NONCE = 12
 
 
@@ -39,7 +41,7 @@ class Sealed:
         """A new key: what was sealed with a former one cannot be read any more."""
         for folder in (self.key.parent, self.path.parent):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _write(self.key, secrets.token_bytes(32))
+        overwrite(self.key, secrets.token_bytes(32))
 
     def load(self) -> dict[str, Any]:
         """The document as it was saved last; FileNotFoundError when it or its key is gone."""
@@ -70,8 +72,7 @@ class Sealed:
 
         nonce = secrets.token_bytes(_NONCE)
         sealed = AESGCM(self.key.read_bytes()).encrypt(nonce, content, self._name.encode())
-        _write(self._partial, nonce + sealed)
-        self._partial.replace(self.path)
+        write(self.path, nonce + sealed)
 
     def destroy(self) -> None:
         """Overwrite the key, then remove what it locked; nothing when it is gone already."""
@@ -80,17 +81,5 @@ class Sealed:
                 handle.write(b"\0" * 32)
                 handle.flush()
                 os.fsync(handle.fileno())
-        for path in (self.key, self.path, self._partial):
+        for path in (self.key, self.path, partial(self.path)):
             path.unlink(missing_ok=True)
-
-    @property
-    def _partial(self) -> Path:
-        return self.path.with_name(f"{self.path.name}.part")
-
-
-def _write(path: Path, content: bytes) -> None:
-    handle = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-    with os.fdopen(handle, "wb") as target:
-        target.write(content)
-        target.flush()
-        os.fsync(target.fileno())

@@ -16,6 +16,7 @@ from cdp.errors import InputError
 
 if TYPE_CHECKING:
     from pipelines.rectifying import Corrected, Way
+    from privacy.corrections import Wanted
 
 Fields = typer.Option([], "--field", help="What is wrong: email, phone, birth_date, last_name, …; repeat for more.")
 Values = typer.Option(
@@ -50,10 +51,8 @@ def correct(
 ) -> None:
     """Put a value of a person right; it outlasts deliveries, runs and rebuilds until it is withdrawn."""
     from pipelines import rectifying
-    from privacy.corrections import Wanted
 
-    texts = _texts(fields, values, values_file, empty)
-    wanted = Wanted(texts, "until_changed" if until_changed else "for_good", records)
+    wanted = _wanted(_texts(fields, values, values_file, empty), records, until_changed=until_changed)
     _tell(rectifying.correct(load_settings(), profile, wanted, _way(apply)), as_json)
 
 
@@ -71,10 +70,8 @@ def rectify(
 ) -> None:
     """Put a value of the person of a request right; `cdp privacy complete` notes that they were answered."""
     from pipelines import rectifying
-    from privacy.corrections import Wanted
 
-    texts = _texts(fields, values, values_file, empty)
-    wanted = Wanted(texts, "until_changed" if until_changed else "for_good", records)
+    wanted = _wanted(_texts(fields, values, values_file, empty), records, until_changed=until_changed)
     _tell(rectifying.rectify(load_settings(), name, wanted, _way(apply)), as_json)
 
 
@@ -118,6 +115,12 @@ def _way(apply: bool) -> Way:
     from pipelines.rectifying import Way
 
     return Way(operator(), apply, note)
+
+
+def _wanted(texts: dict[str, str | None], records: list[str], *, until_changed: bool) -> Wanted:
+    from privacy.corrections import Wanted
+
+    return Wanted(texts, "until_changed" if until_changed else "for_good", records)
 
 
 def _texts(fields: list[str], values: list[str], values_file: Path | None, empty: list[str]) -> dict[str, str | None]:

@@ -6,17 +6,15 @@ kept. Every change is made under one lock on the record as it is then, and writt
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
-from cdp.errors import ConfigurationError, ConflictError, NotFoundError, ResourceError
+from cdp.errors import ConfigurationError, ConflictError, NotFoundError
+from privacy.folder import keep, locked
 from privacy.holds.hold import Hold
 from privacy.keys import token_keys
 from privacy.register import Register
@@ -66,7 +64,7 @@ class Holds:
         """
         keys = token_keys(self._privacy)
         tokens = {version: _tokens(normal, key) for version, key in keys.versions.items()}
-        with self._locked():
+        with locked(self._folder):
             for one in self.open_ones():
                 if one.basis == basis and one.status == "active" and one.tokens in tokens.values():
                     raise ConflictError(f"Hold {one.hold} of basis {basis} is open for this person; extend it instead.")
@@ -77,7 +75,7 @@ class Holds:
             )
             # First whom it means: a record without could never be met.
             self.sealed(name).create({"identifiers": list(identifiers), "kept": {}})
-            self._keep(hold)
+            keep(self._path(hold.hold), asdict(hold))
             # Asked when the hold is there already: an erasure that begins from now on meets it.
             if any(one.state is State.EXECUTING for one in Register(self._privacy).open_ones()):
                 self._path(name).unlink()
@@ -87,45 +85,19 @@ class Holds:
 
     def change(self, name: str, action: Callable[[Hold], Hold]) -> Hold:
         """Replace a hold by what an action makes of it as it is now; what the action raises changes nothing."""
-        with self._locked():
+        with locked(self._folder):
             before = self.read(name)
             after = action(before)
             if after != before:
-                self._keep(after)
+                keep(self._path(after.hold), asdict(after))
         return after
 
     def sealed(self, name: str) -> Sealed:
         """`identifiers` of the person and `kept`: by erasure and category the entity and its reduced records."""
         return Sealed(self._folder, Path(name).name, ".sealed")
 
-    def _keep(self, hold: Hold) -> None:
-        path = self._path(hold.hold)
-        partial = path.with_suffix(".part")
-        try:
-            handle = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-            with os.fdopen(handle, "wb") as target:
-                target.write(json.dumps(asdict(hold), indent=1).encode())
-                target.flush()
-                os.fsync(target.fileno())
-            partial.replace(path)
-        except OSError as error:
-            raise ResourceError(f"{self._folder} cannot be written: {error.strerror}.") from None
-
     def _path(self, name: str) -> Path:
         return self._folder / f"{Path(name).name}.json"
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle = os.open(self._folder / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
-        except OSError as error:
-            raise ResourceError(f"{self._folder} cannot be written: {error.strerror}.") from None
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
 
 
 def _tokens(normal: Sequence[tuple[str, str]], key: bytes) -> tuple[str, ...]:

@@ -6,10 +6,8 @@ the record, which holds counts and no personal data and stays when the rest is g
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from hashlib import sha256
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cdp.errors import NotFoundError
+from privacy.folder import keep, locked, partial
 from privacy.sealed import Sealed
 
 FOLDER = "packages"
@@ -83,7 +82,7 @@ class Vault:
 
     def keep(self, record: Record, whose: Whose, archive: bytes) -> Record:
         """Keep a package in place of a former one of the same request; nothing counts until all of it is there."""
-        with self._locked():
+        with locked(self._folder):
             self._path(record.request).unlink(missing_ok=True)
             if not record.holds_nothing:
                 said = {name: sorted(values) for name, values in vars(whose).items()}
@@ -92,7 +91,7 @@ class Vault:
                 sealed.make_key()
                 sealed.write(archive)
                 record = replace(record, bytes=len(archive), digest=sha256(archive).hexdigest())
-            self._write(record)
+            keep(self._path(record.request), asdict(record))
         return record
 
     def record(self, request: str) -> Record:
@@ -123,7 +122,7 @@ class Vault:
         """End the packages whose time is over, and remove files that no record speaks of; returns the requests."""
         if not self._folder.exists() and not self._archives.exists():
             return []
-        with self._locked():
+        with locked(self._folder):
             ended = [one for one in self._living() if now >= datetime.fromisoformat(one.expires_at)]
             for record in ended:
                 self._end(record, "expired")
@@ -138,7 +137,7 @@ class Vault:
 
     def erase(self, whose: Whose) -> int:
         """Destroy the packages that hold something of these people; returns how many."""
-        with self._locked():
+        with locked(self._folder):
             found = [one for one in self._living() if self._is_of(one.request, whose)]
             for record in found:
                 self._end(record, "erased")
@@ -153,12 +152,12 @@ class Vault:
 
     def _end(self, record: Record, how: Ending) -> None:
         self._destroy(record.request)
-        self._write(replace(record, ended=how, digest=""))
+        keep(self._path(record.request), asdict(replace(record, ended=how, digest="")))
 
     def _destroy(self, request: str) -> None:
         self._archive(request).destroy()
         self._whose(request).destroy()
-        self._partial(self._path(request)).unlink(missing_ok=True)
+        partial(self._path(request)).unlink(missing_ok=True)
 
     def _living(self) -> list[Record]:
         found = [self._read(path) for path in sorted(self._folder.glob("*.json"))]
@@ -186,23 +185,5 @@ class Vault:
             return None
         return Record(**content)
 
-    def _write(self, record: Record) -> None:
-        path = self._path(record.request)
-        partial = self._partial(path)
-        partial.touch(mode=0o600)
-        partial.write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
-        partial.replace(path)
-
-    @staticmethod
-    def _partial(path: Path) -> Path:
-        return path.with_name(f"{path.name}.part")
-
     def _path(self, request: str) -> Path:
         return self._folder / f"{Path(request).name}.json"
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (self._folder / ".lock").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield

@@ -7,12 +7,12 @@ that was not seen before. The file lies in the privacy folder: a restored backup
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cdp.errors import ConfigurationError, ResourceError
+from cdp.errors import ConfigurationError
+from privacy.folder import keep
 
 FILE = "retention.json"
 
@@ -39,17 +39,7 @@ def read(folder: Path) -> Standing:
 
 def write(folder: Path, standing: Standing) -> None:
     """Keep it, whole or not at all; the caller holds the writer lock."""
-    path = folder / FILE
-    partial = path.with_suffix(".part")
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with partial.open("w", encoding="utf-8") as target:
-            json.dump({"in_force": _listed(standing.in_force), "allowed": _listed(standing.allowed)}, target, indent=1)
-            target.flush()
-            os.fsync(target.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise ResourceError(f"{folder} cannot be written: {error.strerror}.") from None
+    keep(folder / FILE, {"in_force": _listed(standing.in_force), "allowed": _listed(standing.allowed)})
 
 
 def _listed(digests: Iterable[str]) -> list[str]:

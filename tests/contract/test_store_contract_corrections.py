@@ -18,8 +18,8 @@ MAIL = Place("pos", "L:1", "email", "right@marked.org")
 PHONE = Place("sales", "1", "phone", None)
 
 
-def correction(number: int, *places: Place, **more: str) -> Correction:
-    return Correction(profile_id(number), places, "tester", **more)  # type: ignore[arg-type]
+def correction(number: int, *places: Place) -> Correction:
+    return Correction(profile_id(number), places, "tester")
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def shop(store: Store) -> Store:
 
 
 def test_a_correction_comes_back_as_it_was_written(shop: Store) -> None:
-    wanted = correction(1, PHONE, MAIL, lasts="until_changed", request="rc-1")
+    wanted = replace(correction(1, PHONE, MAIL), lasts="until_changed", request="rc-1")
     first = shop.corrections.write(wanted)
     second = shop.corrections.write(correction(2, replace(MAIL, source_record_id="L2")))
     assert first.recorded_at is not None and second.seq > first.seq

@@ -373,9 +373,8 @@ def test_what_was_put_right_takes_the_place_of_what_a_source_says(world: DbtWorl
 def test_experiments_and_mails_reach_the_person_by_address(world: DbtWorld) -> None:
     found = world.rows("select experiment, profile_id, arm from marts.experiments where experiment = 'welcome'")
     assert found == [("welcome", "p5", "treatment")]
-    assert world.rows("select count(*) from marts.touchpoints where source = 'marketing' and profile_id is null") == [
-        (0,)
-    ]
+    unknown = "select count(*) from marts.touchpoints where source = 'marketing' and profile_id is null"
+    assert world.rows(unknown) == [(0,)]
 
 
 def test_firings_are_on_the_timeline_and_move_nobody(world: DbtWorld) -> None:

@@ -82,7 +82,8 @@ def test_a_kill_leaves_nothing_that_counts(vault: Kept, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(module.Sealed, "write", write)
     monkeypatch.setattr(module.Sealed, "make_key", make_key)
-    monkeypatch.setattr(Vault, "_write", lambda self, record: (die(), kept(self, record)))
+    kept = module.keep
+    monkeypatch.setattr(module, "keep", lambda path, record: (die(), kept(path, record)))
     with pytest.raises(KeyboardInterrupt):
         vault.put()
     with pytest.raises(NotFoundError):
@@ -92,9 +93,6 @@ def test_a_kill_leaves_nothing_that_counts(vault: Kept, monkeypatch: pytest.Monk
     assert again.expire(NOW) == [] and again.files() == [], "what a kill left is removed"
     again.put()
     assert again.open(NAME, NOW)[2] == SECRET and len(again.files()) == 5
-
-
-kept = Vault._write
 
 
 def test_it_ends_by_time(vault: Kept) -> None:
