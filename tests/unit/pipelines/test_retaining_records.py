@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cdp.errors import NotFoundError
-from cdp.settings import Settings, load_settings
+from cdp.settings import PROJECT_ROOT, Settings, load_settings
 from cdp.store import open_store
 from identity import state
 from identity.config import PIPELINE
@@ -18,6 +18,7 @@ from pipelines.context import quiet
 from pipelines.erasing import holding
 from pipelines.retaining import due, records
 from privacy import receipts
+from privacy.inventory.load import load
 from privacy.retention import standing
 from privacy.work import Work
 from tests.unit.pipelines.ingest_delivery import NOW, Delivery, event, make_delivery
@@ -107,6 +108,18 @@ def test_what_is_too_old_goes_from_all_places_with_a_receipt(delivery: Delivery)
     with open_store(delivery.settings.database_url) as store:
         (row,) = store.audit_rows(action=records.RETAINED)
     assert row.entry.object == body["request"]
+
+
+def test_every_model_that_only_appends_says_whose_events_its_rows_are() -> None:
+    """A run makes all others anew; from these, rows that are too old have to be taken."""
+    models = (PROJECT_ROOT / "dbt_project" / "models").rglob("*.sql")
+    appended = {path.stem for path in models if 'materialized="incremental"' in path.read_text()}
+    declared = {
+        table.name.partition(".")[2]
+        for table in load(PROJECT_ROOT / "dbt_project").warehouse()
+        if any(rows.by == "event" for rows in table.rows)
+    }
+    assert appended and appended <= declared
 
 
 def test_a_record_with_versions_is_judged_by_its_newest(delivery: Delivery) -> None:
