@@ -22,7 +22,7 @@ def retention(
     ),
     as_json: bool = Json,
 ) -> None:
-    """What each rule of CDP_PRIVACY_RETENTION would take out now. Runs do it once a day, with a receipt."""
+    """What each rule of retention would take out now: yours, and those of files. Runs do it, with a receipt."""
     from pipelines.retaining import due
 
     settings = load_settings()
@@ -33,9 +33,6 @@ def retention(
         return
     for name in allowed:
         say(f"The next run may carry out {name}, however much it takes out.")
-    if not found:
-        say("Nothing to look at: there are no rules (CDP_PRIVACY_RETENTION), or there is no data yet.")
-        return
     table(
         ("rule", "of", "older than", "rows", "go", "in quarantine", "held", "waits"),
         [

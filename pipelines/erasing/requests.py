@@ -22,6 +22,7 @@ from pipelines.erasing import freezing, holding
 from pipelines.erasing.freezing import Stopped, parse, parse_all
 from pipelines.lock import writer_lock
 from pipelines.packaging import making
+from pipelines.retaining import copies
 from privacy import policy, receipts
 from privacy.closure import Closure, Named
 from privacy.naming import PROFILE, living
@@ -124,11 +125,12 @@ def run_all(
 ) -> list[dict[str, Any]]:
     """Carry out what is approved or half done, oldest first, freeze whom verified requests mean, remind.
 
-    First what legal holds kept is erased whose time is over, and packages are destroyed that could be fetched long
+    First what legal holds kept is erased whose time is over, and exports, logs and packages go that were kept long
     enough. Returns signed receipts, and `{"package": …}` for each package. `kinds` restricts what is carried out.
     """
     register = Register(settings.privacy)
     register.sweep()
+    copies.run(settings, progress)
     making.expire(settings, progress)
     remind(settings, register, progress)
     ended = holding.end_due(settings, progress)

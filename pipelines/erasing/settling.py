@@ -41,6 +41,12 @@ def settle(settings: Settings) -> list[str]:
     unsettled = SqlEraser(settings.database_url).settle()
     if unsettled:
         notes.append(unsettled)
+    return [*notes, *let_go(settings)]
+
+
+def let_go(settings: Settings) -> list[str]:
+    """Wait until nobody has a removed file of the home open; sentences about who still does or could not be asked."""
+    notes = []
     pause = threading.Event()
     for _ in range(int(READER_SECONDS / 0.5)):
         held, _complete = processes.held_open(settings.home)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -22,8 +22,11 @@ from pipelines.ingest import tables
 from pipelines.ingest.limits import load_rules
 from pipelines.retaining.outlived import Counted, select
 from privacy.retention import standing
-from privacy.retention.rules import PeopleRule, Rule, Rules
+from privacy.retention.rules import FilesRule, PeopleRule, Rule, Rules
 from privacy.retention.standing import Standing
+
+if TYPE_CHECKING:
+    from pipelines.retaining.copies import Counted as Copies
 
 
 @dataclass(frozen=True)
@@ -78,11 +81,17 @@ def put_in_force(settings: Settings, rules: Sequence[Rule], *, seen: Iterable[st
 
 def show(settings: Settings) -> list[dict[str, Any]]:
     """What every rule would take out if a run began now; nothing is changed. BusyError while a run is going."""
+    from pipelines.retaining import copies
+
+    return [*_of_data(settings), *(_of_copies(one) for one in copies.look(settings, wall_now()))]
+
+
+def _of_data(settings: Settings) -> list[dict[str, Any]]:
     from pipelines.lock import writer_lock
 
     rules = load_rules(settings)
     now = settings.clock.now()
-    if not rules or not settings.warehouse.exists():
+    if not (rules.records or rules.people) or not settings.warehouse.exists():
         return []
     known = standing.read(settings.privacy)
     with writer_lock(settings.writer_lock):
@@ -131,6 +140,21 @@ def _of_people(
     }
 
 
+def _of_copies(one: Copies) -> dict[str, Any]:
+    return {
+        "rule": one.rule,
+        "of": one.files,
+        "older_than": one.period,
+        "before": one.before.isoformat(),
+        "there": one.there,
+        "goes": one.goes,
+        "quarantined": 0,
+        "held": 0,
+        "waits_to_be_allowed": False,
+        "in_force": True,
+    }
+
+
 def allow(settings: Settings, names: Sequence[str], actor: str) -> list[str]:
     """Let rules take out a large share, once. NotFoundError for a name that no rule has."""
     import secrets
@@ -140,7 +164,8 @@ def allow(settings: Settings, names: Sequence[str], actor: str) -> list[str]:
     from cdp.store.base import AuditEntry
     from pipelines.lock import writer_lock
 
-    rules = {rule.name: rule for rule in load_rules(settings)}
+    # What files rules take out is a copy of something, so they never wait.
+    rules = {rule.name: rule for rule in load_rules(settings) if not isinstance(rule, FilesRule)}
     strange = next((name for name in names if name not in rules), None)
     if strange is not None:
         raise NotFoundError(f"No rule is called {strange[:40]!r}; there are: {', '.join(rules) or 'none'}.")

@@ -19,7 +19,6 @@ from cdp.clock import wall_now
 from cdp.engine.duckdb import open_engine
 from cdp.settings import Settings
 from cdp.store import open_store, snapshots
-from cdp.store.base import AuditEntry
 from identity.normalise.columns import record_columns
 from pipelines.context import Progress, wait_until_free
 from pipelines.erasing import files
@@ -29,8 +28,8 @@ from pipelines.ingest import tables
 from pipelines.ingest.limits import Marked, by_record, limits, load_rules
 from pipelines.ingest.screening import Screen
 from pipelines.retaining import due
+from pipelines.retaining.concluding import conclude
 from pipelines.retaining.outlived import Counted, lost, marked, select, take_out
-from privacy import receipts
 from privacy.erasure import database
 from privacy.inventory.load import load
 from privacy.matching import Keys
@@ -39,7 +38,6 @@ from privacy.retention.rules import RecordsRule, Rules
 from privacy.work import Work
 
 PREFIX = "rt-"
-RETAINED = "privacy.retention"
 CHECKED = "counted again in every table and file"
 
 
@@ -144,14 +142,7 @@ class _Ageing:
                 "verify": self._verify,
             }
         )
-        signed = receipts.issue(self.settings.privacy, self._receipt())
-        body = signed["receipt"]
-        detail = {"status": body["status"], "receipt": receipts.digest(body), "sequence": body["sequence"]}
-        with open_store(self.settings.database_url) as store:
-            name = self.work.request
-            store.append_audit([AuditEntry(f"retention-{name}", wall_now(), "retention", RETAINED, name, detail)])
-        self.work.wipe()
-        return signed
+        return conclude(self.settings, self.work, self._receipt())
 
     def _do(self, steps: Mapping[str, Callable[[], Any]]) -> None:
         for name, step in steps.items():

@@ -131,6 +131,11 @@ class Vault:
                 self._destroy(name)
         return [one.request for one in ended]
 
+    def ending(self, now: datetime) -> tuple[list[str], int]:
+        """Requests whose packages have their time over at a moment and are still there, and how many there are."""
+        living = self._living()
+        return [one.request for one in living if now >= datetime.fromisoformat(one.expires_at)], len(living)
+
     def of(self, whose: Whose) -> list[str]:
         """Requests whose packages can be fetched and hold something of these people."""
         return [one.request for one in self._living() if self._is_of(one.request, whose)]

@@ -1,4 +1,4 @@
-"""Rules of retention, read from YAML: records of a source, or whole people, that are older than a limit.
+"""Rules of retention, read from YAML: records of a source, people or files that are older than a limit.
 
     rules:
       - name: web_events
@@ -12,6 +12,9 @@
       - name: lapsed_people
         people: without_activity
         older_than: 36 months
+      - name: exports
+        files: exports
+        older_than: 14 days
 
 Without `since` the age of a record is that of the time it speaks of. Values only: what the sources have is handed in.
 """
@@ -19,7 +22,7 @@ Without `since` the age of a record is that of the time it speaks of. Values onl
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -31,9 +34,10 @@ from cdp.errors import ConfigurationError
 
 UNITS = ("days", "months", "years")
 WITHOUT_ACTIVITY = "without_activity"
+EXPORTS, LOGS, PACKAGES = "exports", "logs", "packages"
 _PERIOD = re.compile(r"\s*(\d+)\s+([a-z]+)\s*")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_KEYS = {"records": {"since", "only"}, "people": set[str]()}
+_KEYS = {"records": {"since", "only"}, "people": set[str](), "files": set[str]()}
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,24 @@ class PeopleRule:
         return sha256(repr((WITHOUT_ACTIVITY, str(self.period))).encode()).hexdigest()
 
 
-Rule = RecordsRule | PeopleRule
+@dataclass(frozen=True)
+class FilesRule:
+    """Files of a kind (exports, logs) go that were last written longer than `period` ago."""
+
+    name: str
+    files: str
+    period: Period
+
+    @property
+    def digest(self) -> str:
+        """See `RecordsRule.digest`."""
+        return sha256(repr(("files", self.files, str(self.period))).encode()).hexdigest()
+
+
+# What holds where no rule says otherwise: these are copies and traces, which nothing is derived from.
+_SHIPPED = (FilesRule(EXPORTS, EXPORTS, Period(30, "days")), FilesRule(LOGS, LOGS, Period(30, "days")))
+
+Rule = RecordsRule | PeopleRule | FilesRule
 
 
 @dataclass(frozen=True)
@@ -96,12 +117,19 @@ class Rules:
 
     records: tuple[RecordsRule, ...] = ()
     people: tuple[PeopleRule, ...] = ()
+    files: tuple[FilesRule, ...] = ()
 
-    def __iter__(self) -> Any:
-        return iter((*self.records, *self.people))
+    def __iter__(self) -> Iterator[Rule]:
+        return iter((*self.records, *self.people, *self.files))
 
     def __bool__(self) -> bool:
-        return bool(self.records or self.people)
+        return bool(self.records or self.people or self.files)
+
+    @property
+    def about_files(self) -> tuple[FilesRule, ...]:
+        """One rule for each kind of files: the written one, else the one that is shipped."""
+        written = {rule.files: rule for rule in self.files}
+        return tuple(written.get(rule.files, rule) for rule in _SHIPPED)
 
     @property
     def digest(self) -> str:
@@ -122,9 +150,14 @@ def load(path: Path | None, entities: Mapping[str, Iterable[str]]) -> Rules:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise ConfigurationError(f"{path.name}: two rules are called {twice}; a receipt could not tell them apart.")
+    files = tuple(rule for rule in rules if isinstance(rule, FilesRule))
+    again = next((rule for rule in files if [one.files for one in files].count(rule.files) > 1), None)
+    if again is not None:
+        raise ConfigurationError(f"{path.name}: two rules are about the same files ({again.files}); keep one of them.")
     return Rules(
         tuple(rule for rule in rules if isinstance(rule, RecordsRule)),
         tuple(rule for rule in rules if isinstance(rule, PeopleRule)),
+        files,
     )
 
 
@@ -146,10 +179,10 @@ def _read(path: Path) -> list[Any]:
 
 def _rule(where: str, entry: Any, entities: Mapping[str, Iterable[str]]) -> Rule:
     if not isinstance(entry, dict):
-        raise ConfigurationError(f"{where}: a rule says name, records or people, and older_than.")
+        raise ConfigurationError(f"{where}: a rule says name, older_than and one of {', '.join(_KEYS)}.")
     kinds = [kind for kind in _KEYS if kind in entry]
     if len(kinds) != 1:
-        raise ConfigurationError(f"{where}: say either records or people.")
+        raise ConfigurationError(f"{where}: say one of {', '.join(_KEYS)}, each in a rule of its own.")
     known = {"name", "older_than", *kinds, *_KEYS[kinds[0]]}
     strange = next((str(key) for key in entry if key not in known), None)
     if strange is not None:
@@ -162,15 +195,15 @@ def _rule(where: str, entry: Any, entities: Mapping[str, Iterable[str]]) -> Rule
         if entry["people"] != WITHOUT_ACTIVITY:
             raise ConfigurationError(f"{where}.people: people can be {WITHOUT_ACTIVITY}.")
         return PeopleRule(name, period)
+    if kinds == ["files"]:
+        return _of_files(where, name, period, entry["files"])
     return _of_records(where, name, period, entry, entities)
 
 
 def _of_records(
     where: str, name: str, period: Period, entry: Mapping[str, Any], entities: Mapping[str, Iterable[str]]
 ) -> RecordsRule:
-    of, since, only = str(entry["records"]), entry.get("since"), entry.get("only", {})
-    if of not in entities:
-        raise ConfigurationError(f"{where}.records: no source has {of[:40]!r}{_nearest(of, entities)}.")
+    of, since, only = _entity(where, "records", entry, entities), entry.get("since"), entry.get("only", {})
     columns = list(entities[of])
     if since is not None and since not in columns:
         raise ConfigurationError(
@@ -187,6 +220,24 @@ def _of_records(
             raise ConfigurationError(f"{where}.only.{field}: the values are a list of texts.")
     chosen = tuple((field, tuple(value.lower() for value in values)) for field, values in sorted(only.items()))
     return RecordsRule(name, of, period, since, chosen)
+
+
+def _of_files(where: str, name: str, period: Period, said: Any) -> FilesRule:
+    if said == PACKAGES:
+        raise ConfigurationError(
+            f"{where}.files: a package goes on the day that its person was told: set CDP_PRIVACY_PACKAGE_DAYS."
+        )
+    known = [rule.files for rule in _SHIPPED]
+    if said not in known:
+        raise ConfigurationError(f"{where}.files: there are no files {str(said)[:40]!r}{_nearest(str(said), known)}.")
+    return FilesRule(name, said, period)
+
+
+def _entity(where: str, key: str, entry: Mapping[str, Any], entities: Mapping[str, Iterable[str]]) -> str:
+    of = str(entry[key])
+    if of not in entities:
+        raise ConfigurationError(f"{where}.{key}: no source has {of[:40]!r}{_nearest(of, entities)}.")
+    return of
 
 
 def _period(where: str, said: Any) -> Period:

@@ -70,7 +70,10 @@ def test_rules_are_read(tmp_path: Path) -> None:
         ("{name: a, records: support.tickets, older_than: 1 year, only: {status: closed}}", "a list of texts"),
         ("{name: a, records: web.events, older_then: 1 year}", "rules.1.older_then: .* did you mean older_than"),
         ("{name: a, people: lapsed, older_than: 1 year}", "people can be without_activity"),
-        ("{name: a, older_than: 1 year}", "say either records or people"),
+        ("{name: a, older_than: 1 year}", "say one of records, people, files"),
+        ("{name: a, files: export, older_than: 1 year}", "no files 'export'; did you mean exports"),
+        ("{name: a, files: [exports], older_than: 1 year}", "rules.1.files: there are no files"),
+        ("{name: a, files: packages, older_than: 1 year}", "set CDP_PRIVACY_PACKAGE_DAYS"),
         ("{name: A b, records: web.events, older_than: 1 year}", "rules.1.name"),
         ("just words", "a rule says name"),
     ],
@@ -89,8 +92,17 @@ def test_a_file_that_cannot_be_is_told(tmp_path: Path) -> None:
     twice = "{name: a, records: web.events, older_than: 1 year}"
     with pytest.raises(ConfigurationError, match="two rules are called a"):
         read(tmp_path, f"rules: [{twice}, {twice}]")
+    twice = "{name: a, files: logs, older_than: 1 year}, {name: b, files: logs, older_than: 2 years}"
+    with pytest.raises(ConfigurationError, match=r"two rules are about the same files \(logs\)"):
+        read(tmp_path, f"rules: [{twice}]")
     with pytest.raises(ConfigurationError, match="cannot be read"):
         load(tmp_path / "none.yaml", ENTITIES)
+
+
+def test_files_have_a_period_without_a_rule_too(tmp_path: Path) -> None:
+    written = read(tmp_path, "rules: [{name: traces, files: logs, older_than: 1 year}]").about_files
+    assert [(rule.name, str(rule.period)) for rule in written] == [("exports", "30 days"), ("traces", "1 years")]
+    assert [str(rule.period) for rule in load(None, ENTITIES).about_files] == ["30 days", "30 days"]
 
 
 def test_what_stands_of_rules_is_kept(tmp_path: Path) -> None:
