@@ -21,7 +21,6 @@ from typing import Any
 from cdp.clock import stopwatch
 from cdp.errors import CheckFailed, ConfigurationError, NotFoundError
 from cdp.settings import PROJECT_ROOT, Settings, child_environment
-from cdp.spill import spill_folder
 from pipelines import stage_set
 
 # The environment that stands for production inside a preview; nobody else may use the name.
@@ -155,7 +154,7 @@ def _plan(settings: Settings, environment: str, warehouse: Path, before: Path, a
     answer.unlink(missing_ok=True)
     completed = subprocess.run(
         [sys.executable, "-m", "pipelines.preview_plan", environment, str(before), str(after), str(answer)],
-        env=child_environment(settings, CDP_WAREHOUSE=str(warehouse), CDP_SPILL=str(spill_folder(settings.tmp))),
+        env=child_environment(settings, CDP_WAREHOUSE=str(warehouse)),
         cwd=PROJECT_ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -12,7 +12,7 @@ import duckdb
 from cdp.settings import Settings
 from identity import forgetting
 from identity.normalise.columns import record_columns
-from pipelines.ingest.people import MAIL, normalise_people, speak_of
+from pipelines.ingest.people import MAIL, narrow, normalise_people, speak_of
 from pipelines.ingest.screening import cut_ids
 from pipelines.sources.entity import Entity
 from pipelines.sources.fields import literal
@@ -98,7 +98,7 @@ def install(connection: duckdb.DuckDBPyConnection, settings: Settings, closures:
             if entity.table in there:
                 _raw_rows(connection, entity, mappings[entity.name], found)
             _quarantine_rows(connection, entity, found)
-        for table in ("people", "people_normal", "matched", "matched_ids"):
+        for table in ("people", "people_normal", "matched", "matched_ids", "narrowed", "known_mails"):
             connection.execute(f"drop table if exists temp.{table}")
     return found
 
@@ -132,7 +132,8 @@ def _profiles(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _raw_rows(connection: duckdb.DuckDBPyConnection, entity: Entity, mapping: EntityMapping, found: Filled) -> None:
     records = f"(select rowid as row_no, coalesce(mapped, payload) as record from old.{entity.table})"
-    speak_of(connection, entity, records, record_columns, normal=MAIL)
+    likely = narrow(connection, entity, records, record_columns)
+    speak_of(connection, entity, likely, record_columns, normal=MAIL)
     match(connection)
     found.raw[entity.name] = _take(connection, entity.table, found)
     connection.execute(

@@ -64,6 +64,56 @@ def speak_of(
     normalise_people(connection, normalise, normal=normal)
 
 
+def narrow(connection: duckdb.DuckDBPyConnection, entity: Entity, records: str, normalise: Normalise) -> str:
+    """A relation as `records`, of those that state a record, a device or a mailbox of the key tables.
+
+    The key tables are those of `privacy.matching`, with values. Reading three texts of a record once costs a fraction
+    of what `speak_of` does with all of them. Replaces the temporary table `narrowed`. Records about several people are
+    not narrowed.
+    """
+    person = entity.person
+    if person.separator is not None:
+        return records
+    keyed = []
+    if person.record is not None:
+        column, prefix = text(person.record), f"{entity.source}:"
+        own = f"select substr(value, {len(prefix) + 1}) from key_records where starts_with(value, {literal(prefix)})"
+        keyed.append(f"{f'lower({column})' if person.folded else column} in ({own})")
+    if person.device is not None:
+        keyed.append(f"{text(person.device)} in (select value from key_devices)")
+    is_keyed = " or ".join(f"coalesce({one}, false)" for one in keyed) or "false"
+    mail = text(person.traits["email"]) if "email" in person.traits else "cast(null as varchar)"
+    connection.execute(
+        f"""
+        create or replace temp table narrowed as
+        select row_no, record, {mail} as email, {is_keyed} as is_keyed
+        from {texts(entity.column_names, [is_keyed, mail], records)}
+        where {is_keyed} or {mail} is not null
+        """
+    )
+    _known_mails(connection, "select distinct email from narrowed where email is not null", normalise)
+    return "(select row_no, record from narrowed where is_keyed or email in (select value from known_mails))"
+
+
+def _known_mails(connection: duckdb.DuckDBPyConnection, stated: str, normalise: Normalise) -> None:
+    """Make `known_mails` (value): of the mails as stated, those of a mailbox in `key_mailboxes`."""
+    mails = connection.execute(stated).to_arrow_table()
+    numbers = pa.array(range(len(mails)), pa.int64())
+    connection.register("stated_mails", mails.append_column("number", numbers))
+    found = normalise(pa.table([numbers.cast(pa.string()), mails.column("email")], names=["record_key", "email"]))
+    connection.register("found_normal", found)
+    connection.execute(
+        f"""
+        create or replace temp table known_mails as
+        with normal as (select record_key, {_NORMAL} from found_normal as f)
+        select s.email as value from normal as n join stated_mails as s on s.number = n.record_key::bigint
+        where n.mailbox in (select value from key_mailboxes)
+        """
+    )
+    for name in ("stated_mails", "found_normal"):
+        connection.unregister(name)
+
+
 def ids_sql(entity: Entity, records: str) -> str:
     """A query of `row_no` and `id` (source:id): every record of a person that the `records` name, once each."""
     ids = _ids(entity)

@@ -1,8 +1,8 @@
-"""Many byte patterns at the cost of one: hashed eight-byte windows, in numpy.
+"""Many byte patterns at nearly the cost of one: hashed windows, in numpy.
 
-A pattern of n bytes holds a window of eight bytes at every position that is a multiple of n - 7 or less. So windows are
-looked up only every eighth (fourth, second) byte when all patterns are long enough; a hit in the table of hashes is
-compared exactly, then the whole pattern is. The time hardly depends on how many patterns there are.
+A pattern of n bytes holds a window of w bytes at a position that is a multiple of n - w + 1. So windows are looked up
+only every eighth byte, or every fourth when a pattern has less than twelve: in a table of hashes that holds the first
+windows of all patterns. Around a hit the first eight bytes of a pattern are looked for, then the whole of it.
 """
 
 from __future__ import annotations
@@ -19,16 +19,22 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-WINDOW = 8
+WORD = 8
 CHUNK = 16 << 20
-_STRIDES = (8, 4, 2, 1)
-_BLOCK = 1 << 15
+# Words looked at in one go: what is computed of them stays in the processor's cache.
+_BLOCK = 1 << 16
+# Places whose whole pattern is compared in one go.
+_PLACES = 1 << 15
+# A table of hashes that is 1/64 full lets few words through; a larger one than this is slower to look into.
+_MOST_BITS = 23
 _MULTIPLIER = 0x9E3779B97F4A7C15
 _BLANK = 32
 _WORD = list(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 _JOINS_BEFORE = [*_WORD, *b".+-%"]
 _JOINS_AFTER = [*_WORD, *b"-"]
 _ESCAPES = list(b"nrtbf")
+# So many bytes before and after a hit say whether it stands alone.
+_BEFORE, _AFTER = 3, 2
 
 
 class Searcher:
@@ -43,48 +49,109 @@ class Searcher:
         values = b"|".join(re.escape(value) for value in self._whole)
         self._cells = re.compile(rb'(?:^|(?<=[\n",(]))(?:' + values + rb')(?=$|[\n",)])') if values else None
         self.longest = max((len(pattern.bytes) for pattern in patterns), default=0)
-        shortest = min((len(pattern.bytes) for pattern in patterns), default=WINDOW)
-        # One short pattern decides for all: looking at every byte for it costs the same with the long ones beside it.
-        stride = next((one for one in _STRIDES if shortest >= WINDOW + one - 1), 1)
-        self._windows = _Windows(patterns, stride) if patterns else None
+        self._windows = _Windows(patterns) if patterns else None
         self._needles = np.array([pattern.needle for pattern in patterns], dtype=np.int64)
+
+    @property
+    def needs_lines(self) -> bool:
+        """Whether there are values too short for bytes, which are found in lines only."""
+        return self._cells is not None
 
     def hits(self, content: bytes | memoryview) -> tuple[Array, Array]:
         """Hits in a buffer, each once, in no order: pattern numbers and positions."""
         import numpy as np
 
-        found = np.frombuffer(content, dtype=np.uint8)
         if self._windows is None:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+        found = np.frombuffer(content, dtype=np.uint8)
         numbers, positions = self._windows.find(found)
-        if not len(numbers):
+        return self._alone(found, numbers, positions, 0, len(found))
+
+    def _alone(
+        self, content: Array, numbers: Array, positions: Array, low: Array | int, high: Array | int
+    ) -> tuple[Array, Array]:
+        """Those hits that are whole values of a text between `low` and `high`."""
+        if self._windows is None or not len(numbers):
             return numbers, positions
-        alone = ~self._windows.plain[numbers]
-        alone |= _stand_alone(found, positions, positions + self._windows.lengths[numbers])
+        ends = positions + self._windows.lengths[numbers]
+        alone = (ends <= high) & (
+            ~self._windows.plain[numbers] | _stand_alone(content, positions, ends, low=low, high=high)
+        )
         return numbers[alone], positions[alone]
 
-    def count(self, chunks: Iterable[bytes | memoryview]) -> Counter[int]:
-        """Hits by needle in a stream of chunks; a pattern across two chunks is found too."""
+    def count_column(self, content: memoryview, offsets: Array) -> Counter[int]:
+        """Hits by needle in the values of a column: value n lies in `content` from `offsets[n]` to `offsets[n + 1]`.
+
+        A hit in two values is none, and a value ends like a text. With `needs_lines` each value ends with a line break.
+        """
         import numpy as np
 
+        found: Counter[int] = Counter()
+        if self._cells is not None:
+            found.update(self._whole[hit.group()] for hit in self._cells.finditer(content))
+        if self._windows is None or not len(content):
+            return found
+        text = np.frombuffer(content, dtype=np.uint8)
+        numbers, positions = self._windows.find(text)
+        if len(numbers):
+            ends = offsets[1:]
+            # The first value that ends beyond a position holds it: values without text end where they begin.
+            values = np.searchsorted(ends, positions, side="right")
+            numbers, _ = self._alone(text, numbers, positions, offsets[values], ends[values])
+            self._tell(found, numbers)
+        return found
+
+    def count(self, chunks: Iterable[bytes | memoryview]) -> Counter[int]:
+        """Hits by needle in a stream of chunks, cut wherever they may be: as in the whole of it."""
         found: Counter[int] = Counter()
         if self._windows is None:
             for _ in chunks:
                 pass
             return found
+        # A hit, and the bytes that say whether it stands alone.
+        edge = self.longest + _BEFORE + _AFTER
         before = b""
         for chunk in chunks:
-            joined = before + bytes(chunk) if before else chunk
-            numbers, positions = self.hits(joined)
-            if before and len(numbers):
-                # What ended well inside the former chunk was counted with it.
-                new = positions + self._windows.lengths[numbers] > max(len(before) - 2, 0)
-                numbers = numbers[new]
-            if len(numbers):
-                needles, hits = np.unique(self._needles[numbers], return_counts=True)
-                found.update(dict(zip(needles.tolist(), hits.tolist(), strict=True)))
-            before = bytes(memoryview(joined)[max(len(joined) - self.longest - 2, 0) :])
+            known = len(before) - _AFTER
+            if len(chunk) < 2 * edge:
+                before += bytes(chunk)
+                self._add(found, before, known, len(before) - _AFTER)
+                before = before[-edge:]
+                continue
+            # The chunk is searched where it lies; hits at its edges are looked at together with what is beside them.
+            self._add(found, before + bytes(chunk[:edge]), known, None, began_before=len(before) + _BEFORE)
+            self._add(found, chunk, 0, len(chunk) - _AFTER, began_from=_BEFORE)
+            before = bytes(chunk[-edge:])
+        self._add(found, before, len(before) - _AFTER, None)
         return found
+
+    def _add(
+        self,
+        found: Counter[int],
+        content: bytes | memoryview,
+        ended_after: int,
+        ended_by: int | None,
+        *,
+        began_from: int = 0,
+        began_before: int | None = None,
+    ) -> None:
+        """Count the hits of a buffer that begin and end where they are asked for."""
+        numbers, positions = self.hits(content)
+        if not len(numbers) or self._windows is None:
+            return
+        ends = positions + self._windows.lengths[numbers]
+        asked = (ends > ended_after) & (positions >= began_from)
+        if ended_by is not None:
+            asked &= ends <= ended_by
+        if began_before is not None:
+            asked &= positions < began_before
+        self._tell(found, numbers[asked])
+
+    def _tell(self, found: Counter[int], numbers: Array) -> None:
+        import numpy as np
+
+        needles, hits = np.unique(self._needles[numbers], return_counts=True)
+        found.update(dict(zip(needles.tolist(), hits.tolist(), strict=True)))
 
     def count_cells(self, chunks: Iterable[bytes | memoryview]) -> Counter[int]:
         """As `count`, for the values of a table one per line, each chunk of whole lines; finds the short values too.
@@ -103,101 +170,126 @@ class Searcher:
 
 
 class _Windows:
-    """The windows of all patterns at as many offsets as the stride, and the patterns as one text."""
+    """Hashes of the patterns' first windows and of their first words, and the patterns as one text."""
 
-    def __init__(self, patterns: Sequence[Pattern], stride: int) -> None:
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
         import numpy as np
 
-        self._stride = stride
         self.lengths = np.array([len(pattern.bytes) for pattern in patterns], dtype=np.int64)
         self.plain = np.array([pattern.plain for pattern in patterns], dtype=bool)
         self._text = np.frombuffer(b"".join(pattern.bytes for pattern in patterns), dtype=np.uint8)
         self._from = np.cumsum(self.lengths) - self.lengths
-        words = np.array(
-            [
-                int.from_bytes(pattern.bytes[offset : offset + WINDOW], "little")
-                for pattern in patterns
-                for offset in range(stride)
-            ],
-            dtype=np.uint64,
-        )
-        # Entries (pattern, offset) in the order of their words; equal words follow each other.
-        order = np.argsort(words, kind="stable")
-        self._numbers, self._offsets = order // stride, order % stride
-        self._words, self._first, self._entries = np.unique(words[order], return_index=True, return_counts=True)
-        bits = min(23, max(12, int(np.ceil(np.log2(len(self._words) * 64)))))
-        self._shift = np.uint64(64 - bits)
-        self._table = np.zeros(1 << bits, dtype=bool)
-        self._table[self._hash(self._words)] = True
+        words = _words(patterns, 0, WORD)
+        # Patterns in the order of their first words; equal words follow each other.
+        self._numbers = np.argsort(words, kind="stable")
+        self._words, self._first, self._entries = np.unique(words[self._numbers], return_index=True, return_counts=True)
+        shortest = int(self.lengths.min())
+        # One short pattern decides for all: looking closer for it costs the same with the long ones beside it.
+        self._stride = 8 if shortest >= 12 else 4
+        width = min(WORD, shortest - self._stride + 1)
+        windows = np.unique(np.concatenate([_words(patterns, offset, width) for offset in range(self._stride)]))
+        self._windows = _Hashes(windows, width)
+        self._starts = _Hashes(self._words, WORD)
 
     def find(self, content: Array) -> tuple[Array, Array]:
         """Pattern numbers and positions, each pair once."""
         import numpy as np
 
-        found = []
-        for start in range(0, WINDOW, self._stride):
-            whole = (len(content) - start) // WINDOW
-            if whole <= 0:
-                continue
-            words = content[start : start + whole * WINDOW].view(np.uint64)
-            likely = self._likely(words)
-            if not len(likely):
-                continue
-            there = words[likely]
-            nearest = np.minimum(np.searchsorted(self._words, there), len(self._words) - 1)
-            exact = self._words[nearest] == there
-            places, which = likely[exact] * WINDOW + start, nearest[exact]
-            found += [
-                self._verified(content, places[low : low + _BLOCK], which[low : low + _BLOCK])
-                for low in range(0, len(places), _BLOCK)
-            ]
-        if not found:
+        if len(content) < WORD:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+        every = np.ndarray(shape=(len(content) - WORD + 1,), dtype=np.uint64, buffer=content, strides=(1,))
+        found = [self._verified(content, *self._begun(every, places)) for places in self._likely(content)]
         return np.concatenate([one for one, _ in found]), np.concatenate([one for _, one in found])
 
-    def _likely(self, words: Array) -> Array:
-        """Places of words whose hash is in the table; in blocks that stay in the processor's cache."""
+    def _likely(self, content: Array) -> Iterator[Array]:
+        """Places, multiples of the stride, at which a window of a pattern may stand."""
         import numpy as np
 
-        hashed = np.empty(_BLOCK, dtype=np.uint64)
-        mask = np.empty(_BLOCK, dtype=bool)
-        found = []
-        for low in range(0, len(words), _BLOCK):
-            part = words[low : low + _BLOCK]
-            size = len(part)
-            np.multiply(part, np.uint64(_MULTIPLIER), out=hashed[:size])
-            np.right_shift(hashed[:size], self._shift, out=hashed[:size])
-            np.take(self._table, hashed[:size].view(np.int64), out=mask[:size], mode="clip")
-            places = np.flatnonzero(mask[:size])
-            if len(places):
-                found.append(places + low)
-        return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
+        scratch = Scratch(_BLOCK)
+        for start in range(0, WORD, self._stride):
+            whole = max(len(content) - start, 0) // WORD
+            words = content[start : start + whole * WORD].view(np.uint64)
+            for low in range(0, whole, _BLOCK):
+                places = self._windows.places(words[low : low + _BLOCK], scratch)
+                for part in range(0, len(places), _PLACES):
+                    yield (places[part : part + _PLACES] + low) * WORD + start
+        # Where no whole word fits any more a window may still stand.
+        last = len(content) - WORD + 1
+        yield np.arange(-(-last // self._stride) * self._stride, len(content), self._stride, dtype=np.int64)
+
+    def _begun(self, every: Array, places: Array) -> tuple[Array, Array]:
+        """Positions at which the first word of a pattern stands and a window of it at one of `places`; which word."""
+        import numpy as np
+
+        # A place is the only multiple of the stride within a stride of a position, so a position is met once.
+        positions = (places[:, None] - np.arange(self._stride)).ravel()
+        positions = positions[(positions >= 0) & (positions < len(every))]
+        words = every[positions]
+        likely = self._starts.places(words, Scratch(len(words)))
+        positions, words = positions[likely], words[likely]
+        nearest = np.minimum(np.searchsorted(self._words, words), len(self._words) - 1)
+        exact = self._words[nearest] == words
+        return positions[exact], nearest[exact]
 
     def _verified(self, content: Array, places: Array, which: Array) -> tuple[Array, Array]:
-        """Of windows at `places`, each the word of that number, those in whose place a whole pattern stands."""
+        """Of places at which the first word of that number stands, those with a whole pattern."""
         import numpy as np
 
         counts = self._entries[which]
-        entries = np.repeat(self._first[which], counts) + _counting(counts)
-        numbers = self._numbers[entries]
-        # Positions are multiples of the stride, so an occurrence is met through one of its offsets only.
-        positions = np.repeat(places, counts) - self._offsets[entries]
-        inside = (positions >= 0) & (positions + self.lengths[numbers] <= len(content))
-        numbers, positions = numbers[inside], positions[inside]
+        numbers = self._numbers[np.repeat(self._first[which], counts) + _counting(counts)]
+        positions = np.repeat(places, counts)
+        lengths = self.lengths[numbers]
+        inside = positions + lengths <= len(content)
+        numbers, positions, lengths = numbers[inside], positions[inside], lengths[inside]
         if not len(numbers):
             return numbers, positions
-        lengths = self.lengths[numbers]
         within = _counting(lengths)
         wanted = self._text[np.repeat(self._from[numbers], lengths) + within]
         same = content[np.repeat(positions, lengths) + within] == wanted
         equal = np.logical_and.reduceat(same, np.cumsum(lengths) - lengths)
         return numbers[equal], positions[equal]
 
-    def _hash(self, words: Array) -> Array:
+
+class _Hashes:
+    """Which of many words may be one of a set, by the hash of their first `width` bytes (little-endian)."""
+
+    def __init__(self, words: Array, width: int) -> None:
         import numpy as np
 
-        hashed: Array = (words * np.uint64(_MULTIPLIER)) >> self._shift
-        return hashed.astype(np.int64)
+        # Multiplied by this, the bytes after the first `width` are beyond the 64 bits.
+        self._multiplier = np.uint64((_MULTIPLIER << 8 * (WORD - width)) & (2**64 - 1))
+        bits = min(_MOST_BITS, max(12, int(np.ceil(np.log2(len(words) * 64)))))
+        self._shift = np.uint64(64 - bits)
+        self._table = np.zeros(1 << bits, dtype=bool)
+        self._table[(words * self._multiplier >> self._shift).astype(np.int64)] = True
+
+    def places(self, words: Array, scratch: Scratch) -> Array:
+        """Indices of words that may be in the set; no word of the set is left out."""
+        import numpy as np
+
+        hashed, there = scratch.hashed[: len(words)], scratch.there[: len(words)]
+        np.multiply(words, self._multiplier, out=hashed)
+        np.right_shift(hashed, self._shift, out=hashed)
+        np.take(self._table, hashed.view(np.int64), out=there, mode="clip")
+        return np.flatnonzero(there)
+
+
+class Scratch:
+    """Room for what is computed of up to `size` words; asking the system for it each time costs more than the sums."""
+
+    def __init__(self, size: int) -> None:
+        import numpy as np
+
+        self.hashed = np.empty(size, dtype=np.uint64)
+        self.there = np.empty(size, dtype=bool)
+
+
+def _words(patterns: Sequence[Pattern], offset: int, width: int) -> Array:
+    """The bytes of each pattern from `offset` as numbers."""
+    import numpy as np
+
+    parts = [pattern.bytes[offset : offset + width].ljust(WORD, b"\0") for pattern in patterns]
+    return np.frombuffer(b"".join(parts), dtype="<u8")
 
 
 def _counting(counts: Array) -> Array:
@@ -208,15 +300,16 @@ def _counting(counts: Array) -> Array:
     return numbers
 
 
-def _stand_alone(content: Array, starts: Array, stops: Array) -> Array:
+def _stand_alone(content: Array, starts: Array, stops: Array, *, low: Array | int, high: Array | int) -> Array:
     r"""Which plain hits are whole values: `ann@x.org` is not in `joann@x.org` nor in `ann@x.org.uk`.
 
-    A byte before them that belongs to an escape (`\n` in JSON, `%3A` in a URL) joins nothing.
+    A byte before them that belongs to an escape (`\n` in JSON, `%3A` in a URL) joins nothing. The text that they are in
+    goes from `low` to `high`.
     """
     import numpy as np
 
     def at(places: Array) -> Array:
-        inside = (places >= 0) & (places < len(content))
+        inside = (places >= low) & (places < high)
         return np.where(inside, content.take(places, mode="clip"), np.uint8(_BLANK))
 
     before, after = at(starts - 1), at(stops)
