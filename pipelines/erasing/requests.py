@@ -8,7 +8,8 @@ Erasures, access and portability are carried out; the other kinds are answered b
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -144,22 +145,37 @@ def _carry_out_waiting(
     # Whom each means is looked up before anybody is erased: identifiers of two people stay those of two.
     for one in register.open_ones():
         if one.kind in CARRIED_OUT and one.state in (State.VERIFIED, State.APPROVED):
-            _look_up(settings, register, one, progress)
+            with _unless_closed(register, one, progress):
+                _look_up(settings, register, one, progress)
     signed = []
     for one in register.open_ones():
         if one.kind not in kinds or one.state not in (State.APPROVED, State.EXECUTING):
             continue
-        try:
-            with writer_lock(settings.writer_lock):
-                if one.state is State.EXECUTING:
-                    progress(f"finishing the interrupted request {one.request} …")
-                signed.append(_carry_out(settings, one, progress))
-        except Stopped as error:
-            progress(f"Request {one.request}: {error.message}")
-        except NotFoundError:
-            # Cancelled since it was read.
-            continue
+        with _unless_closed(register, one, progress):
+            try:
+                with writer_lock(settings.writer_lock):
+                    if one.state is State.EXECUTING:
+                        progress(f"finishing the interrupted request {one.request} …")
+                    signed.append(_carry_out(settings, one, progress))
+            except Stopped as error:
+                progress(f"Request {one.request}: {error.message}")
     return signed
+
+
+@contextmanager
+def _unless_closed(register: Register, one: Request, progress: Progress) -> Iterator[None]:
+    """Pass over what cannot be done because somebody cancelled or refused the request since it was read.
+
+    One whose plan is lost is told of: the others are owed their answer too.
+    """
+    try:
+        yield
+    except ConflictError:
+        if register.read(one.request).is_open:
+            raise
+    except NotFoundError as error:
+        if register.read(one.request).is_open:
+            progress(f"Request {one.request}: {error.message}")
 
 
 def _look_up(settings: Settings, register: Register, one: Request, progress: Progress) -> None:
@@ -171,9 +187,6 @@ def _look_up(settings: Settings, register: Register, one: Request, progress: Pro
         progress(f"Request {one.request}: {error.message}")
         if one.state is State.APPROVED:
             _refuse(settings, register, one, acts.refuse, error)
-    except NotFoundError:
-        # Cancelled since it was read.
-        return
 
 
 def _refuse(

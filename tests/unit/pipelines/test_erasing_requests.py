@@ -101,6 +101,27 @@ def test_identifiers_of_two_people_stay_those_of_two_when_one_is_erased_first(wo
         assert [row.entry.action for row in store.audit_rows(object=both.request)] == ["privacy.request.refused"]
 
 
+@pytest.mark.parametrize("moment", ["looked_up", "begun"])
+def test_one_that_is_cancelled_in_the_middle_of_a_pass_does_not_stop_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Cancelled between being read and being refused, or being begun: the next one is carried out all the same."""
+    gone = ask(world, f"email:{ANN}", f"email:{BOB}") if moment == "looked_up" else ask(world, "email:gone@marked.org")
+    one = ask(world, f"email:{ANN}")
+    register = Register(world.settings.privacy)
+    act, change = acts.refuse if moment == "looked_up" else acts.begin, Register.change
+
+    def cancelled_first(self: Register, name: str, action: Any) -> Request:
+        if name == gone.request and getattr(action, "func", None) is act:
+            change(self, name, partial(acts.cancel, actor="key:1", now=wall_now()))
+        return change(self, name, action)
+
+    monkeypatch.setattr(Register, "change", cancelled_first)
+    (signed,) = requests.run_all(world.settings)
+    assert signed["receipt"]["request"] == one.request
+    assert register.read(gone.request).status == "cancelled"
+
+
 def test_during_a_running_pipeline_nothing_is_half_done(world: World, tmp_path: Path) -> None:
     import subprocess
     import sys
