@@ -5,6 +5,7 @@ A part is one table. Rows keep their shape (a delivered record is a value with f
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -59,7 +60,10 @@ class Statement:
 
 @dataclass(frozen=True)
 class Content:
-    """Everything that goes into one package. `doubtful` records were left to a person and are not inside."""
+    """Everything that goes into one package. `doubtful` records were left to a person and are not inside.
+
+    `notes` are what has to be known before the rest is read.
+    """
 
     kind: Kind
     request: str
@@ -72,6 +76,7 @@ class Content:
     statements: tuple[Statement, ...] = ()
     left_out: tuple[Statement, ...] = ()
     doubtful: int = 0
+    notes: tuple[Statement, ...] = ()
     topics: tuple[tuple[str, str, str], ...] = field(default=())
 
     @property
@@ -123,5 +128,6 @@ def _leaves(value: Any, path: tuple[str, ...] = ()) -> Sequence[tuple[tuple[str,
     if isinstance(value, Mapping) and value:
         return [leaf for key, one in value.items() for leaf in _leaves(one, (*path, str(key)))]
     if isinstance(value, list):
-        return [(path, ", ".join(str(one) for one in value))]
+        nested = any(isinstance(one, (Mapping, list)) for one in value)
+        return [(path, json.dumps(value, ensure_ascii=False) if nested else ", ".join(str(one) for one in value))]
     return [(path, value)]

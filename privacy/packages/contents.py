@@ -49,6 +49,7 @@ class Contents:
     hidden_columns: frozenset[str]
     hidden_why: str
     fields_of_others: tuple[str, ...]
+    systems: Mapping[str, str]
     columns: Mapping[str, str]
     logic: Mapping[str, str]
     statements: Mapping[str, str]
@@ -96,7 +97,7 @@ def load(inventory: Inventory) -> Contents:
         topics, tables, left_out,
         hidden_categories=frozenset(hidden["categories"]), hidden_columns=frozenset(hidden["columns"]),
         hidden_why=hidden["why"], fields_of_others=tuple(said["fields_of_others"]),
-        columns=said["columns"], logic=said["logic"], statements=said["statements"],
+        systems=said["systems"], columns=said["columns"], logic=said["logic"], statements=said["statements"],
     )  # fmt: skip
 
 

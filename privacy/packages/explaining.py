@@ -28,13 +28,14 @@ def for_access(content: Content, inventory: Inventory, contents: Contents, withh
     return replace(
         content,
         uses=tuple(_uses(content.parts, inventory)),
-        sources=tuple(_sources(content.parts)),
+        sources=tuple(_sources(content.parts, contents)),
         recipients=tuple(_recipients(content.parts)),
         logic=tuple(Statement(title, text) for title, text in contents.logic.items()),
         statements=(
-            Statement("Decisions by software", contents.statements["decisions"]),
             Statement("Your rights", contents.statements["rights"]),
+            Statement("Decisions by software", contents.statements["decisions"]),
         ),
+        notes=_notes(content, contents),
         left_out=tuple(_left_out(content, inventory, contents, withheld)),
         topics=_topics(contents),
     )
@@ -44,7 +45,13 @@ def for_portability(content: Content, inventory: Inventory, contents: Contents) 
     """What the person gave, as it was received; nothing that was worked out."""
     parts = tuple(_given(part, inventory) for part in content.parts if part.portable)
     given = replace(content, parts=parts)
-    return replace(given, uses=tuple(_uses(parts, inventory)), sources=tuple(_sources(parts)), topics=_topics(contents))
+    return replace(
+        given,
+        uses=tuple(_uses(parts, inventory)),
+        sources=tuple(_sources(parts, contents)),
+        notes=_notes(content, contents),
+        topics=_topics(contents),
+    )
 
 
 def _given(part: Part, inventory: Inventory) -> Part:
@@ -59,8 +66,24 @@ def _topics(contents: Contents) -> tuple[tuple[str, str, str], ...]:
     return tuple((one.key, one.title, one.about) for one in contents.topics)
 
 
+def _notes(content: Content, contents: Contents) -> tuple[Statement, ...]:
+    """That records were left out which may be the person's, as they have to know before they read the rest."""
+    if not content.doubtful:
+        return ()
+    many = content.doubtful > 1
+    looks = f"{content.doubtful} records look" if many else "One record looks"
+    title = f"{looks} like yours, and we are not sure"
+    return (Statement(title, contents.statements[f"doubtful_{content.kind}"].format(request=content.request)),)
+
+
 def _uses(parts: Iterable[Part], inventory: Inventory) -> list[Use]:
-    present = {column.category for part in parts for column in part.columns}
+    """Of the categories of which the package has a value; an empty column is nothing that is held."""
+    present = {
+        column.category
+        for part in parts
+        for column in part.columns
+        if any(row.get(column.name) not in (None, "") for row in part.rows)
+    }
     return [
         Use(
             category=one.key,
@@ -75,7 +98,7 @@ def _uses(parts: Iterable[Part], inventory: Inventory) -> list[Use]:
     ]
 
 
-def _sources(parts: Iterable[Part]) -> list[str]:
+def _sources(parts: Iterable[Part], contents: Contents) -> list[str]:
     """Systems that delivered records, with the day of the first and last delivery."""
     received: dict[str, list[str]] = {}
     for part in parts:
@@ -83,7 +106,8 @@ def _sources(parts: Iterable[Part]) -> list[str]:
             source = part.name.removeprefix("raw.").partition("_")[0]
             received.setdefault(source, []).extend(str(row["loaded_at"])[:10] for row in part.rows)
     return [
-        f"{source}: received on {min(days)}" + (f", last on {max(days)}" if max(days) != min(days) else "")
+        f"{contents.systems.get(source, source)}: received on {min(days)}"
+        + (f", last on {max(days)}" if max(days) != min(days) else "")
         for source, days in sorted(received.items())
     ]
 
@@ -110,8 +134,8 @@ def _left_out(content: Content, inventory: Inventory, contents: Contents, withhe
         found.append(
             Statement(
                 "Records that may not be yours",
-                "Some records look like yours, and we are not sure. They are not in here, nor is what was worked out "
-                f"together with them: {', '.join(withheld)}. We will decide about them and tell you more on request.",
+                "Records that look like yours, of which we are not sure, and what we worked out from them and yours "
+                f"together: {', '.join(withheld)}.",
             )
         )
     return found

@@ -51,6 +51,7 @@ def document(content: Content) -> dict[str, Any]:
         "sources": list(content.sources),
         "recipients": list(content.recipients),
         "logic": [asdict(one) for one in content.logic],
+        "notes": [asdict(one) for one in content.notes],
         "statements": [asdict(one) for one in content.statements],
         "left_out": [asdict(one) for one in content.left_out],
     }
@@ -78,7 +79,7 @@ def schema(content: Content) -> dict[str, Any]:
                 "uses": {"type": "array", "items": use},
                 "sources": texts,
                 "recipients": texts,
-                **{name: {"type": "array", "items": said} for name in ("logic", "statements", "left_out")},
+                **{name: {"type": "array", "items": said} for name in ("notes", "logic", "statements", "left_out")},
             }
         ),
     }

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import zipfile
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -86,7 +87,36 @@ def test_the_page_escapes_everything_and_reads_well() -> None:
 def test_a_single_row_is_a_list_and_open_ends_are_said() -> None:
     one = part([{"valid_from": "0001-01-01T00:00:00Z", "valid_to": "9999-12-31T00:00:00Z", "sure": True, "x": None}])
     text = page.render(content(one))
-    assert "<dt>Valid From</dt><dd>open</dd>" in text and "<dd>yes</dd>" in text and "<dt>X</dt>" not in text
+    assert "<dt>Valid From</dt><dd>the beginning</dd>" in text and "<dd>today</dd>" in text
+    assert "<dd>yes</dd>" in text and "<dt>X</dt>" not in text
+
+
+def test_rows_are_read_on_a_phone_too() -> None:
+    """A table names the column in every cell that is filled; rows with many fields are lists; the rest is folded."""
+    narrow = part([{"at": f"2025-01-{day:02}T08:00:00Z", "note": "" if day % 2 else EVIL} for day in range(1, 29)])
+    text = page.render(content(narrow))
+    assert text.count('<td data-of="At">') == 28 and text.count('<td data-of="Note">') == 14
+    assert text.count("<details>") == 1 and "Show 16 more rows" in text
+    wide = part([{f"field_{number}": number for number in range(9)}] * 2)
+    assert '<div class="cards"><dl><dt>Field 0</dt><dd>0</dd>' in page.render(content(wide))
+
+
+def test_the_page_says_first_what_it_comes_to_and_what_it_lacks() -> None:
+    seen = part([{"first_seen_at": "2023-12-15T06:56:00Z"}], "marts.profiles", "records")
+    group = part([{"segment_title": EVIL}], "store.memberships", "activity")
+    known = replace(content(seen, group), notes=(Statement("2 records look like yours", EVIL),))
+    text = page.render(known)
+    start = text[: text.index("<nav>")]
+    for said in ("2 rows about you", "15 December 2023", "&lt;script&gt;", "2 records look like yours", "Your rights"):
+        assert said in start
+    assert EVIL not in text
+    jsonschema.validate(json.loads(json.dumps(formats.document(known))), formats.schema(known))
+
+
+def test_reasons_are_told_in_their_words_and_kept_whole_in_files() -> None:
+    one = part([{"why": [{"words": "silent for 20 days", "factor": 0.05}, {"words": "15 purchases"}]}])
+    assert "silent for 20 days; 15 purchases" in page.render(content(one))
+    assert '[{""words"": ""silent for 20 days"", ""factor"": 0.05}' in formats.to_csv(one)
 
 
 def test_values_as_json_has_them() -> None:

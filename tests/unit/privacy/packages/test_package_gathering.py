@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +181,7 @@ def test_a_profile_with_doubtful_records_shows_only_what_names_its_record(
     assert person.doubtful == 1 and set(parts) == {"identity.golden_origins"}
     assert [row["source_record_id"] for row in parts["identity.golden_origins"].rows] == ["1"]
     assert gathering.store_keys(person)[0] == ()
-    assert "Your details" in gathering.withheld(inventory, contents)
+    assert "Your details as put together from your records" in gathering.withheld(inventory, contents)
 
 
 def test_portability_is_what_was_given(inventory: Inventory, contents: described.Contents) -> None:
@@ -193,14 +194,21 @@ def test_portability_is_what_was_given(inventory: Inventory, contents: described
     content = Content("portability", "po-1", NOW, tuple(parts))
     given = explaining.for_portability(content, inventory, contents)
     assert [part.name for part in given.parts] == ["store.consent_statements", "raw.web_events"]
-    assert not given.logic and not given.left_out and given.sources == ("web: received on 2025-01-01",)
+    assert not given.logic and not given.left_out
+    assert given.sources == ("Website and app (web): received on 2025-01-01",)
     portable = [name for name, entry in contents.tables.items() if entry.portable]
     for name in portable:
         table = find_table(inventory, "warehouse", name) or inventory.tables["store", name]
         origins = {inventory.categories[one].origin for one in table.columns.values()}
         assert "given" in origins and "derived" not in origins, name
     whole = explaining.for_access(content, inventory, contents, [])
-    assert {use.category for use in whole.uses} == {"key", "consent", "derived"} and whole.logic
+    assert whole.notes == given.notes == ()
+    unsure = replace(content, doubtful=2)
+    (note,) = explaining.for_portability(unsure, inventory, contents).notes
+    assert note.title == "2 records look like yours, and we are not sure" and "request po-1" in note.text
+    (note,) = explaining.for_access(replace(unsure, kind="access"), inventory, contents, ["Your profile"]).notes
+    assert "groups and predictions" in note.text
+    assert {use.category for use in whole.uses} == {"consent", "derived"} and whole.logic, "of keys there is no value"
 
 
 def test_keys_are_put_into_words(inventory: Inventory, contents: described.Contents) -> None:
