@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pipelines.publishing_segments import ServedSegments
 
 BATCH_ROWS = 10_000
+# Documents made in one go: what they are gathered from has to fit into memory, however many profiles there are.
+RANGE_PROFILES = 20_000
 ATTEMPTS = 5
 
 # RFC 3339 in UTC, to the millisecond.
@@ -32,7 +34,8 @@ MOMENT = "%Y-%m-%dT%H:%M:%S.%gZ"
 # Episodes that a document shows; all of them are at `/v1/profiles/{id}/journey`.
 SHOWN_EPISODES = 20
 
-# One JSON document per living profile: what a profile request answers, with nothing to join.
+_IN_RANGE = "profile_id between $first and $last"
+# One JSON document per living profile of a range: what a profile request answers, with nothing to join.
 DOCUMENTS = f"""
 with history as (
     select
@@ -42,6 +45,7 @@ with history as (
             left_at := strftime(left_at, '{MOMENT}'), move := move
         ) order by episode_number desc)[:{SHOWN_EPISODES}] as episodes
     from marts.stage_episodes
+    where {_IN_RANGE}
     group by profile_id
 )
 select
@@ -83,22 +87,32 @@ select
         identity := struct_pack(records := p.records, sources := p.sources, confidence := p.confidence),
         origins := o.origins
     ))::varchar as document
-from marts.profiles as p
+from (from marts.profiles where {_IN_RANGE}) as p
 left join (
-    select profile_id, list(stage order by episode_number) as stages from marts.stage_episodes group by profile_id
+    select profile_id, list(stage order by episode_number) as stages
+    from marts.stage_episodes where {_IN_RANGE} group by profile_id
 ) as lived on lived.profile_id = p.profile_id
 cross join marts.prediction_runs as r
 left join history as h on p.profile_id = h.profile_id
-left join marts.predictions as d on p.profile_id = d.profile_id
+left join (from marts.predictions where {_IN_RANGE}) as d on p.profile_id = d.profile_id
 left join marts.personas as k on p.persona = k.persona
-left join marts.next_actions as a on p.profile_id = a.profile_id
+left join (from marts.next_actions where {_IN_RANGE}) as a on p.profile_id = a.profile_id
 left join (
     select profile_id, map_from_entries(list(row(trait, struct_pack(
         source := source, source_record_id := source_record_id, observed_at := strftime(observed_at, '{MOMENT}'),
         rule := rule)) order by trait)) as origins
-    from marts.trait_origins group by profile_id
+    from marts.trait_origins where {_IN_RANGE} group by profile_id
 ) as o on o.profile_id = p.profile_id
 order by p.profile_id
+"""
+
+_RANGES = """
+select min(profile_id), max(profile_id)
+from (
+    select profile_id, (row_number() over (order by profile_id) - 1) // $size as part from marts.profiles
+)
+group by part
+order by part
 """
 
 
@@ -143,7 +157,7 @@ def _swap(
 ) -> None:
     store.publish(
         publication,
-        profiles=_documents(connection),
+        profiles=documents(connection),
         identifiers=_identifiers(connection),
         redirects=_redirects(connection),
         segments=segments.rows,
@@ -161,14 +175,19 @@ def _mark(run: RunContext, store: Store) -> str:
     return mark if run.has_done("staging") or current is None else with_inputs_of(current.fingerprint, mark)
 
 
-def _batches(connection: duckdb.DuckDBPyConnection, sql: str) -> Iterator[tuple[str, ...]]:
-    result = connection.cursor().execute(sql)
+def _batches(
+    connection: duckdb.DuckDBPyConnection, sql: str, given: dict[str, str] | None = None
+) -> Iterator[tuple[str, ...]]:
+    result = connection.cursor().execute(sql, given)
     while rows := result.fetchmany(BATCH_ROWS):
         yield from rows
 
 
-def _documents(connection: duckdb.DuckDBPyConnection) -> Iterator[ProfileDocument]:
-    return (ProfileDocument(profile_id, document) for profile_id, document in _batches(connection, DOCUMENTS))
+def documents(connection: duckdb.DuckDBPyConnection, *, at_a_time: int = RANGE_PROFILES) -> Iterator[ProfileDocument]:
+    """The documents of all living profiles of a snapshot, in the order of their ids."""
+    for first, last in connection.execute(_RANGES, {"size": at_a_time}).fetchall():
+        for profile_id, document in _batches(connection, DOCUMENTS, {"first": first, "last": last}):
+            yield ProfileDocument(profile_id, document)
 
 
 def _identifiers(connection: duckdb.DuckDBPyConnection) -> Iterator[IdentifierRow]:

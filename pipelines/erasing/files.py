@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import accumulate
 from pathlib import Path
 
@@ -27,25 +29,47 @@ _CACHES = ("dbt/logs", "sqlmesh", "gx", "tmp")
 
 
 def rewrite_landing(settings: Settings, screen: Screen | Landed) -> dict[str, int]:
-    """Blank what does not stay in every landed file and in the inbox; returns rows, files and bytes rewritten."""
+    """Blank what does not stay in every landed file and in the inbox; returns rows, files and bytes rewritten.
+
+    One file is looked at while others are written, as many at a time as the engine has threads.
+    """
     counts = {"rows": 0, "cut": 0, "files": 0, "bytes": 0}
-    for entity, mapping, path in _landed(settings):
-        if not screen.concerns(entity):
-            continue
-        found = screen.look(entity, mapping, path, path.name)
-        if not found.changes:
-            continue
-        partial = path.with_name(f".{path.name}.part")
-        partial.unlink(missing_ok=True)
-        rewrite(path, partial, found.layout, found.changes)
-        partial.chmod(0o444)
-        _count_waiting(settings, path, found)
-        partial.replace(path)
-        counts["rows"] += found.gone
-        counts["cut"] += len(found.changes.values)
-        counts["files"] += 1
-        counts["bytes"] += path.stat().st_size
+    writing: deque[tuple[Future[Path], Path, Found]] = deque()
+    with ThreadPoolExecutor(max_workers=settings.threads) as pool:
+        for entity, mapping, path in _landed(settings):
+            if not screen.concerns(entity):
+                continue
+            # A file in the inbox may hold what two entities take: it is looked at again as it is then.
+            while any(path == other for _, other, _ in writing):
+                _replace(settings, *writing.popleft(), counts)
+            found = screen.look(entity, mapping, path, path.name)
+            if not found.changes:
+                continue
+            writing.append((pool.submit(_written, path, found), path, found))
+            if len(writing) > settings.threads:
+                _replace(settings, *writing.popleft(), counts)
+        while writing:
+            _replace(settings, *writing.popleft(), counts)
     return counts
+
+
+def _written(path: Path, found: Found) -> Path:
+    """The file without what goes, beside it."""
+    partial = path.with_name(f".{path.name}.part")
+    partial.unlink(missing_ok=True)
+    rewrite(path, partial, found.layout, found.changes)
+    partial.chmod(0o444)
+    return partial
+
+
+def _replace(settings: Settings, written: Future[Path], path: Path, found: Found, counts: dict[str, int]) -> None:
+    partial = written.result()
+    _count_waiting(settings, path, found)
+    partial.replace(path)
+    counts["rows"] += found.gone
+    counts["cut"] += len(found.changes.values)
+    counts["files"] += 1
+    counts["bytes"] += path.stat().st_size
 
 
 def count_landing(settings: Settings, screen: Screen) -> int:
