@@ -23,21 +23,32 @@ from cdp.wording import nearest
 # What a spreadsheet would run as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _REMOVAL = ("message_id", "change", "profile_id", "at")
+_NOTICE = (*_REMOVAL, "corrected")
 _FIRST = ("message_id", "change", "segment", "member", "profile_id", "former_profile_id", "at")
 
 
 def send(config: Files, destination: str, messages: Sequence[Message]) -> Outcome:
-    """Write one file with all messages; with the news of erasures among them, a removal file of its own for these."""
+    """Write one file with all messages; notices and the news of erasures among them go into files of their own."""
     erased = [message for message in messages if message.told_as == "erased"]
-    others = [message for message in messages if message.told_as != "erased"]
+    notices = [message for message in messages if message.is_notice]
+    others = [message for message in messages if message.told_as != "erased" and not message.is_notice]
     outcome = Outcome("taken")
     if others:
         columns = (*_FIRST, *config.fields)
         outcome = _send(config, destination, [message.row() for message in others], columns, others)
+    if notices and outcome.result == "taken":
+        columns = (*_NOTICE, *config.fields)
+        rows = [_notice(message) for message in notices]
+        outcome = _send(config, f"{destination}-notices", rows, columns, notices)
     if erased and outcome.result == "taken":
         rows = [{name: message.row()[name] for name in _REMOVAL} for message in erased]
         outcome = _send(config, f"{destination}-erased", rows, _REMOVAL, erased)
     return outcome
+
+
+def _notice(message: Message) -> dict[str, Any]:
+    row = message.row()
+    return {**{name: row[name] for name in _REMOVAL}, "corrected": list(message.corrected), **message.fields}
 
 
 def _send(

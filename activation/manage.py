@@ -120,7 +120,7 @@ def rehearse(outbox: Outbox, key: str, now: datetime, *, most: int = 10_000) -> 
         counts[told] = counts.get(told, 0) + 1
         if verdict.send is None:
             continue
-        message = build(one, verdict.send, standing.document, config.fields)
+        message = build(one, verdict, standing, config.fields)
         for name in empty:
             empty[name] += message.member and message.fields.get(name) is None
         if len(sample) < SAMPLE:

@@ -1,7 +1,8 @@
 """What is told of a change: decided at the moment of sending, and written in the receiver's form.
 
 An exit names the person by id only: it may be there because they may not be used any more, or are erased. That somebody
-was erased (GDPR Art. 19) is told by id too, to everybody who was ever given them, whatever the person agreed to.
+was erased (GDPR Art. 19) is told by id too, to everybody who was ever given them, whatever the person agreed to. So is
+that the use of their data is restricted, or which fields were put right: with values only where they may be given.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ from datetime import datetime
 from typing import Any
 
 from activation.config import value_at
+from cdp.store.delivery_tables import NOTICES
 from cdp.store.outbox import Delivery, Standing
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`send` as this kind, or why not: `withheld`, `superseded`."""
+    """`send` as this kind, or why not: `withheld`, `superseded`; `bare` when nothing of the profile may be told."""
 
     send: str | None
     otherwise: str = ""
+    bare: bool = False
 
 
 def judge(one: Delivery, now: Standing) -> Verdict:
@@ -31,27 +34,43 @@ def judge(one: Delivery, now: Standing) -> Verdict:
     receiver that holds such a person is told the exit. An exit goes to whoever was told of the entry. What a later
     message has overtaken stays unsent.
     """
-    if one.kind == "erased":
-        # Of somebody who lives nothing of the kind is true.
-        return Verdict("erased") if now.document is None else Verdict(None, "superseded")
+    if one.kind in ("erased", *NOTICES):
+        return _judge_right(one, now)
     if now.outrun:
         return Verdict(None, "superseded")
     if one.kind == "exited":
-        return Verdict("exited") if now.held else Verdict(None, "superseded")
+        return Verdict("exited", bare=True) if now.held else Verdict(None, "superseded")
     if now.allowed and now.document is not None:
         return Verdict("entered" if one.kind == "carried" and not now.former_held else one.kind)
     if (one.kind == "carried" and now.former_held) or (one.kind == "entered" and now.held):
-        return Verdict("exited")
+        return Verdict("exited", bare=True)
     return Verdict(None, "withheld" if now.member else "superseded")
+
+
+def _judge_right(one: Delivery, now: Standing) -> Verdict:
+    if one.kind == "erased":
+        # Of somebody who lives nothing of the kind is true.
+        true = now.document is None
+    elif one.kind == "rectified":
+        # Of a correction that was erased there is nothing left to tell.
+        true = bool(now.corrected)
+    else:
+        true = not now.outrun
+    bare = one.kind != "rectified" or not now.allowed
+    return Verdict(one.kind, bare=bare) if true else Verdict(None, "superseded")
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message as it is sent: what is told, of whom, and the fields that the receiver asked for."""
+    """A message as it is sent: what is told, of whom, and the fields that the receiver asked for.
+
+    `corrected` are the fields that were put right, by the names of corrections.
+    """
 
     delivery: Delivery
     told_as: str
     fields: Mapping[str, Any]
+    corrected: tuple[str, ...] = ()
 
     @property
     def profile_id(self) -> str:
@@ -66,8 +85,13 @@ class Message:
 
     @property
     def member(self) -> bool:
-        """Whether the person is in, after this message."""
-        return self.told_as not in ("exited", "erased")
+        """Whether the person is in a segment, after this message and by it."""
+        return self.told_as not in ("exited", "erased", *NOTICES)
+
+    @property
+    def is_notice(self) -> bool:
+        """Whether it is about the rights of somebody who stays, not about a segment."""
+        return self.told_as in NOTICES
 
     def row(self) -> dict[str, Any]:
         """As one flat row."""
@@ -84,26 +108,36 @@ class Message:
         }
 
 
-def build(one: Delivery, told_as: str, document: str | None, fields: Mapping[str, str]) -> Message:
-    """The message with the fields that the receiver asked for; an exit and the news of an erasure have none."""
-    if told_as in ("exited", "erased") or document is None:
-        return Message(one, told_as, {})
-    known = json.loads(document)
-    return Message(one, told_as, {name: value_at(known, path) for name, path in fields.items()})
+def build(one: Delivery, verdict: Verdict, now: Standing, fields: Mapping[str, str]) -> Message:
+    """The message that was judged, with the fields that the receiver asked for unless it is to be bare."""
+    told_as = str(verdict.send)
+    if verdict.bare or now.document is None:
+        return Message(one, told_as, {}, now.corrected)
+    known = json.loads(now.document)
+    return Message(one, told_as, {name: value_at(known, path) for name, path in fields.items()}, now.corrected)
+
+
+# Messages that are about no segment, in our own form; and in Segment's, where they are regulations.
+_TYPES = {
+    "erased": "profile.erased",
+    "rectified": "profile.rectified",
+    "restricted": "profile.restricted",
+    "lifted": "profile.restriction_lifted",
+}
+_REGULATIONS = {"erased": "SUPPRESS_WITH_DELETE", "restricted": "SUPPRESS_ONLY", "lifted": "UNSUPPRESS"}
 
 
 def wayfinder(message: Message, titles: Mapping[str, str]) -> bytes:
     """Our own form: one JSON object."""
     one = message.delivery
-    if message.told_as == "erased":
-        return _json(
-            {
-                "id": one.message_id,
-                "type": "profile.erased",
-                "at": _when(one.at),
-                "profile": {"profile_id": message.profile_id},
-            }
-        )
+    if message.told_as in _TYPES:
+        told: dict[str, Any] = {
+            "id": one.message_id,
+            "type": _TYPES[message.told_as],
+            "at": _when(one.at),
+            "profile": {"profile_id": message.profile_id, **message.fields},
+        }
+        return _json({**told, "corrected": list(message.corrected)} if message.told_as == "rectified" else told)
     body: dict[str, Any] = {
         "id": one.message_id,
         "type": f"trigger.{one.trigger_key}" if message.told_as == "trigger" else f"segment.{message.told_as}",
@@ -119,14 +153,17 @@ def wayfinder(message: Message, titles: Mapping[str, str]) -> bytes:
 def audience(message: Message, titles: Mapping[str, str]) -> bytes:
     """Segment's form: an identify with the membership as a trait and a track, as one batch.
 
-    A merge is an exit of the former id and an entry of the living one; an erasure is a regulation. Sources: Segment's
-    spec of Engage data, and the body of `POST /regulations` in its Public API.
+    A merge is an exit of the former id and an entry of the living one; an erasure and a restriction are regulations, a
+    correction is a track, after an identify with the values. Sources: Segment's spec of Engage data, and the body of
+    `POST /regulations` in its Public API.
     """
     one = message.delivery
-    if message.told_as == "erased":
+    if message.told_as == "rectified":
+        return _json({"batch": _rectified(message)})
+    if message.told_as in _REGULATIONS:
         return _json(
             {
-                "regulationType": "SUPPRESS_WITH_DELETE",
+                "regulationType": _REGULATIONS[message.told_as],
                 "subjectType": "USER_ID",
                 "subjectIds": [message.profile_id],
             }
@@ -163,6 +200,17 @@ def audience(message: Message, titles: Mapping[str, str]) -> bytes:
             {"type": "track", "messageId": f"{name}-track", **common, "event": event, "properties": properties}
         )
     return _json({"batch": batch})
+
+
+def _rectified(message: Message) -> list[dict[str, Any]]:
+    one = message.delivery
+    common = {"userId": message.profile_id, "timestamp": _when(one.at)}
+    track = {"type": "track", "messageId": f"{one.message_id}-track", **common, "event": "Profile Rectified"}
+    told = {**track, "properties": {"corrected": list(message.corrected)}}
+    if not message.fields:
+        return [told]
+    identify = {"type": "identify", "messageId": f"{one.message_id}-identify", **common}
+    return [{**identify, "traits": dict(message.fields)}, told]
 
 
 def _json(value: Any) -> bytes:

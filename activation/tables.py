@@ -2,7 +2,7 @@
 
 The batch and its rows are one transaction, and sending it again writes the same rows, so nothing doubles. An exit
 leaves the row with `member = false` and without fields; a merge moves the row to the living id; an erasure deletes the
-person's rows of all segments.
+person's rows of all segments, a restriction empties them, a correction brings those up to date that are in.
 """
 
 from __future__ import annotations
@@ -44,6 +44,9 @@ def send(config: Table, secret: str, messages: Sequence[Message]) -> Outcome:
             for message in messages:
                 if message.told_as == "erased":
                     connection.execute(sa.delete(table).where(table.c.profile_id == message.profile_id))
+                    continue
+                if message.is_notice:
+                    _correct(connection, table, message)
                     continue
                 if message.former_id:
                     former = sa.and_(table.c.profile_id == message.former_id, table.c.segment == _segment(message))
@@ -109,6 +112,18 @@ def _upsert(connection: sa.Connection, table: sa.Table, message: Message) -> Non
     statement = insert(table).values(row)
     changed = {name: value for name, value in row.items() if name not in ("profile_id", "segment")}
     connection.execute(statement.on_conflict_do_update(index_elements=["profile_id", "segment"], set_=changed))
+
+
+def _correct(connection: sa.Connection, table: sa.Table, message: Message) -> None:
+    """Carry a notice out on the rows of the person."""
+    theirs = sa.update(table).where(table.c.profile_id == message.profile_id)
+    values = {name: _text(value) for name, value in message.fields.items()}
+    if message.told_as == "restricted":
+        own = {"profile_id", "segment", "member", "at", "message_id"}
+        empty = {column.name: None for column in table.columns if column.name not in own}
+        connection.execute(theirs.values(**empty, member=False))
+    elif message.told_as == "rectified" and values:
+        connection.execute(theirs.where(table.c.member).values(**values))
 
 
 def _segment(message: Message) -> str:

@@ -214,7 +214,7 @@ class _Queue:
             self._outbox.closed(one, verdict.otherwise, self._options.now())
             setattr(self._done, verdict.otherwise, getattr(self._done, verdict.otherwise) + 1)
             return None
-        return build(one, verdict.send, standing.document, self._config.fields)
+        return build(one, verdict, standing, self._config.fields)
 
     def _settle(self, messages: list[Message], outcome: Outcome) -> None:
         now = self._options.now()

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cdp.clock import wall_now
 from cdp.domain.consent import Origin, State
-from cdp.errors import NotFoundError
+from cdp.errors import ConflictError, NotFoundError
 from cdp.settings import Settings
+from cdp.store import open_store
 from cdp.store.base import AuditEntry, Store
 
 if TYPE_CHECKING:
     import duckdb
 
+    from privacy.register import Register
+    from privacy.requests.request import Request
     from segments.gate import Gate
 
 ACTOR = "command line"
@@ -54,6 +60,7 @@ def say(
     proof: str | None = None,
     author: str | None = None,
     origin: Origin = "person",
+    request: str | None = None,
 ) -> dict[str, Any]:
     """Write down what a person said; a refusal counts at once. Returns what is effective then."""
     from pipelines.segments import opened
@@ -67,9 +74,57 @@ def say(
             living, purpose, state, at=asked(at, "--at"), now=now, channel=channel, recorded_by=author or ACTOR,
             text_version=text_version, proof=proof, origin=origin, records=records_of(connection, living),
         )  # fmt: skip
+        if request is not None:
+            statement = replace(statement, request=request)
         (written,) = store.consents.write([statement], at=max(now, publication.as_of))
         _audit(store, f"consent.{state}", living, entry=written.seq, purpose=purpose, origin=origin)
     return show(settings, living)
+
+
+def restrict(settings: Settings, profile_id: str, request: str | None, *, actor: str, **said: Any) -> dict[str, Any]:
+    """Keep a person's data out of use; a `request` that asks for it has to be about them and is under way then.
+
+    ConflictError when the request is not an approved restriction, or not about this profile.
+    """
+    if request is None:
+        return say(settings, profile_id, "*", "restricted", **said)
+    from pipelines.erasing.requests import audit
+    from privacy.register import Register
+    from privacy.requests import request as acts
+
+    register = Register(settings.privacy)
+    begin = partial(acts.begin, actor=actor, now=wall_now())
+    _require_about(settings, register, request, profile_id, begin)
+    facts = say(settings, profile_id, "*", "restricted", request=request, **said)
+    known = register.read(request)
+    begun = register.change(request, begin)
+    if begun != known:
+        with open_store(settings.database_url) as store:
+            audit(store, actor, "begun", begun)
+    return facts
+
+
+def _require_about(
+    settings: Settings, register: Register, request: str, profile_id: str, begin: Callable[[Request], Request]
+) -> None:
+    from pipelines.erasing import freezing
+    from pipelines.lock import writer_lock
+    from privacy.naming import living
+    from privacy.requests.words import Kind
+
+    known = register.read(request)
+    if known.kind != Kind.RESTRICTION:
+        raise ConflictError(f"Request {known.request} asks for {known.kind}, not for a restriction.")
+    # What its state does not allow is told before anybody is looked up.
+    begin(known)
+    with writer_lock(settings.writer_lock):
+        found = freezing.frozen(register, settings, known.request)
+    with open_store(settings.database_url) as store:
+        named = {living(store, profile) for closure in found for profile in closure.profiles}
+        if living(store, profile_id) not in named:
+            raise ConflictError(
+                f"Request {known.request} is not about this profile: what it names leads to another one, or to nobody."
+            )
 
 
 def _living(store: Store, profile_id: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 import duckdb
 
-from cdp.store.base import IdentifierRow, ProfileDocument, Publication, Redirect, Status, Store
+from cdp.store.base import IdentifierRow, ProfileDocument, Publication, Redirect, Rights, Status, Store
 from cdp.store.segmentation import OutdatedError
 from pipelines.context import RunContext
 from pipelines.fingerprint import fingerprint, with_inputs_of
@@ -164,6 +164,7 @@ def _swap(
         memberships=segments.memberships(),
         definitions=segments.definitions,
         consents=segments.consents,
+        rights=Rights(_corrected(connection), segments.restricted),
     )
 
 
@@ -199,6 +200,11 @@ def _redirects(connection: duckdb.DuckDBPyConnection) -> Iterator[Redirect]:
     sql = "select profile_id, status, merged_into from identity.profiles where status <> 'living' order by profile_id"
     # A type checker sees text; the store refuses a status it does not know.
     return (Redirect(old, cast(Status, status), heir) for old, status, heir in _batches(connection, sql))
+
+
+def _corrected(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Ids of the corrections that the snapshot rests on."""
+    return {row[0] for row in connection.execute("select distinct correction_id from marts.corrections").fetchall()}
 
 
 def _counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:

@@ -36,6 +36,8 @@ class ServedSegments:
     left_out: list[str]
     # The last entry of the consent ledger that the members know.
     consents: int
+    # Living profiles whose use is restricted, with the entry of the ledger that says so.
+    restricted: Mapping[str, int]
 
     def memberships(self) -> Iterator[tuple[str, str, bool]]:
         """(segment key, profile id, exportable) of every member, evaluated or kept."""
@@ -82,7 +84,16 @@ def evaluated(connection: duckdb.DuckDBPyConnection, store: Store, as_of: dateti
         one = keep(connection, key, members, purpose=row.purpose or "marketing", as_of=as_of, gate=allows)
         kept.append(one)
         rows.append(replace(row, size=one.size, exportable=one.exportable, problem=problem))
-    return ServedSegments(rows, known.versions, evaluation, kept, left_out, consents)
+    return ServedSegments(
+        rows, known.versions, evaluation, kept, left_out, consents, _restricted(connection, allows.ledger)
+    )
+
+
+def _restricted(connection: duckdb.DuckDBPyConnection, states: str | None) -> dict[str, int]:
+    if states is None:
+        return {}
+    sql = f"select profile_id, any_value(entry) from {states} where decided_by = 'restriction' group by profile_id"
+    return dict(connection.execute(sql).fetchall())
 
 
 def _require_shipped(evaluation: Evaluation, known: served.Known) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from api.consents import service
-from api.consents.schemas import AsOf, Consents, GlobalPrivacyControl, NewStatement, Restriction
+from api.consents.schemas import AsOf, Consents, GlobalPrivacyControl, NewStatement, Restriction, RestrictionEnd
 from api.problems import responses
 from api.profiles.schemas import ProfileId
 from api.security import ConsentReader, ConsentWriter
@@ -45,15 +45,18 @@ async def say(
 async def restrict(
     services: ServicesDependency, caller: ConsentWriter, profile_id: ProfileId, restriction: Restriction
 ) -> dict[str, Any]:
-    """Restrict the use of a person's data (Art. 18 GDPR): stored, but out of everything that reaches out."""
-    return await service.restrict(services, caller, str(profile_id), restriction, lift=False)
+    """Restrict the use of a person's data (Art. 18 GDPR): stored, but out of everything that reaches out.
+
+    Destinations that were given the person are told (Art. 19). A `request` is under way from then on.
+    """
+    return await service.restrict(services, caller, str(profile_id), restriction)
 
 
 async def lift(
-    services: ServicesDependency, caller: ConsentWriter, profile_id: ProfileId, restriction: Restriction
+    services: ServicesDependency, caller: ConsentWriter, profile_id: ProfileId, end: RestrictionEnd
 ) -> dict[str, Any]:
     """End a restriction; what the person agreed and objected to counts again, with the next run."""
-    return await service.restrict(services, caller, str(profile_id), restriction, lift=True)
+    return await service.lift(services, caller, str(profile_id), end)
 
 
 def router() -> APIRouter:

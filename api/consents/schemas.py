@@ -51,6 +51,12 @@ class NewStatement(_Said):
 class Restriction(_Said):
     """That the person's data are stored, but not used (Art. 18 GDPR)."""
 
+    request: str | None = Field(None, max_length=60, description="The approved subject request that asks for it.")
+
+
+class RestrictionEnd(_Said):
+    """That the person's data may be used again, as far as they agree."""
+
 
 class PurposeState(BaseModel):
     """What may be done for one purpose, and why."""
@@ -78,6 +84,7 @@ class Entry(BaseModel):
     origin: Literal["person", "import"]
     recorded_by: str
     recorded_at: datetime
+    request: str | None = Field(description="The subject request that it answers.")
 
 
 class Consents(BaseModel):

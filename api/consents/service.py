@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import duckdb
 
 from api import masking
-from api.consents.schemas import NewStatement, Restriction
+from api.consents.schemas import NewStatement, Restriction, RestrictionEnd
+from api.privacy.subjects import require_about
 from api.profiles.service import living
 from api.security import Caller
 from api.services import Services
+from cdp.clock import wall_now
 from cdp.domain.consent import EVERYTHING, State, Statement
 from privacy.consent import effective, showing
+from privacy.requests import request as acts
+from privacy.requests.words import Kind
 from segments.moments import asked
 
 SECONDS = 10.0
@@ -57,20 +63,43 @@ async def say(
     return await _write(services, caller, profile_id, statements)
 
 
-async def restrict(
-    services: Services, caller: Caller, profile_id: str, wanted: Restriction, *, lift: bool
+async def restrict(services: Services, caller: Caller, profile_id: str, wanted: Restriction) -> dict[str, Any]:
+    """Keep a person's data out of use, and note that the request that asks for it is under way."""
+    await living(services, profile_id, "/consents")
+    begin = partial(acts.begin, actor=caller.actor, now=wall_now())
+    if wanted.request is not None:
+        about = partial(require_about, services, wanted.request, Kind.RESTRICTION, profile_id)
+        begin(await asyncio.to_thread(about))
+    written = await _everything(services, caller, profile_id, wanted, "restricted", request=wanted.request)
+    if wanted.request is not None:
+        before = await asyncio.to_thread(services.register.read, wanted.request)
+        if await asyncio.to_thread(services.register.change, wanted.request, begin) != before:
+            services.audit.record(caller.actor, "privacy.request.begun", wanted.request)
+    return written
+
+
+async def lift(services: Services, caller: Caller, profile_id: str, wanted: RestrictionEnd) -> dict[str, Any]:
+    """End a restriction."""
+    return await _everything(services, caller, profile_id, wanted, "lifted")
+
+
+async def _everything(
+    services: Services,
+    caller: Caller,
+    profile_id: str,
+    wanted: Restriction | RestrictionEnd,
+    state: State,
+    *,
+    request: str | None = None,
 ) -> dict[str, Any]:
-    """Keep a person's data out of use, or end that."""
     at, now = asked(wanted.at, "at"), services.clock.now()
-    state: State = "lifted" if lift else "restricted"
 
     def statements(records: Records) -> list[Statement]:
-        return [
-            showing.stated(
-                profile_id, EVERYTHING, state, at=at, now=now, channel=wanted.channel, recorded_by=caller.actor,
-                text_version=wanted.text_version, proof=wanted.proof, records=records,
-            )
-        ]  # fmt: skip
+        one = showing.stated(
+            profile_id, EVERYTHING, state, at=at, now=now, channel=wanted.channel, recorded_by=caller.actor,
+            text_version=wanted.text_version, proof=wanted.proof, records=records,
+        )  # fmt: skip
+        return [replace(one, request=request)]
 
     return await _write(services, caller, profile_id, statements)
 

@@ -10,6 +10,7 @@ import duckdb
 
 from api import masking
 from api.corrections.schemas import NewCorrection
+from api.privacy.subjects import require_about
 from api.problems import NotPublished
 from api.profiles.service import living
 from api.security import Caller
@@ -48,7 +49,8 @@ async def correct(services: Services, caller: Caller, profile_id: str, given: Ne
     wanted = Wanted(values, given.lasts, given.records, given.request)
     begin = partial(acts.begin, actor=caller.actor, now=wall_now())
     if given.request is not None:
-        begin(_rectification(await asyncio.to_thread(services.register.read, given.request)))
+        about = partial(require_about, services, given.request, Kind.RECTIFICATION, profile_id)
+        begin(await asyncio.to_thread(about))
 
     def question(served: duckdb.DuckDBPyConnection) -> Correction:
         normalise = partial(_normalised, services)
@@ -99,12 +101,6 @@ async def require_carried_out(services: Services, request: Request) -> None:
 
 def _about(services: Services, served: duckdb.DuckDBPyConnection, profile_id: str) -> list[Correction]:
     return services.store.corrections.listed(records=corrections.records_of(served, profile_id))
-
-
-def _rectification(request: Request) -> Request:
-    if request.kind != Kind.RECTIFICATION:
-        raise ConflictError(f"Request {request.request} asks for {request.kind}, not for a rectification.")
-    return request
 
 
 def _normalised(services: Services, field: Field, text: str, country: str | None) -> str:

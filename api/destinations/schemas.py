@@ -64,7 +64,7 @@ class Delivery(BaseModel):
     former_id: str | None
     segment_key: str
     trigger_key: str | None
-    kind: Literal["entered", "exited", "carried", "trigger", "erased"]
+    kind: Literal["entered", "exited", "carried", "trigger", "erased", "rectified", "restricted", "lifted"]
     reason: str
     at: datetime = Field(description="The data's time of the change.")
     state: State
@@ -72,7 +72,8 @@ class Delivery(BaseModel):
     due_at: datetime | None
     finished_at: datetime | None
     error: str | None
-    request: str | None = Field(description="The subject request of which an erasure is told; null otherwise.")
+    request: str | None = Field(description="The subject request that asked for what is told; null otherwise.")
+    notice: str | None = Field(description="The correction, or the entry of the ledger, that is told; null otherwise.")
 
 
 class Sync(BaseModel):

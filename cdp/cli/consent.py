@@ -82,13 +82,22 @@ def withdraw(
 def restrict(
     profile: str = Profile,
     *,
+    request: str | None = typer.Option(None, "--request", help="The approved request that asks for it."),
     channel: str = Channel,
     proof: str | None = Proof,
     author: str | None = Author,
     as_json: bool = Json,
 ) -> None:
     """Restrict the use of a person's data (Art. 18): stored, but in nothing that reaches out. It counts at once."""
-    _say(profile, "*", "restricted", as_json, channel=channel, proof=proof, author=author)
+    from cdp.cli.privacy_requests import operator
+    from pipelines import consents
+
+    _tell(
+        consents.restrict(
+            load_settings(), profile, request, actor=operator(), channel=channel, proof=proof, author=author
+        ),
+        as_json,
+    )
 
 
 def lift(

@@ -28,7 +28,7 @@ class Statement:
 
     `at` is when it was said, `recorded_at` and `recorded_by` when and by whom it was written down. `records` are the
     source records, (source, source_record_id), that the profile held then: what was said stays with them when the
-    profile is split. `seq` and `recorded_at` are set by the store.
+    profile is split. `seq` and `recorded_at` are set by the store. `request` is the subject request that it answers.
     """
 
     profile_id: str
@@ -43,3 +43,4 @@ class Statement:
     records: tuple[tuple[str, str], ...] = ()
     seq: int = 0
     recorded_at: datetime | None = None
+    request: str | None = None

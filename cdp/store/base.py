@@ -35,6 +35,18 @@ class UnavailableError(ResourceError):
 
 
 @dataclass(frozen=True)
+class Rights:
+    """What of people's rights a publication rests on: receivers that were given the people are told of what is new.
+
+    `corrected` are the ids of the corrections that were carried out, `restricted` the living profiles whose use is
+    restricted, with the entry of the consent ledger that says so.
+    """
+
+    corrected: Collection[str]
+    restricted: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Publication:
     """One published state. `seq` and `published_at` are set by the store."""
 
@@ -241,6 +253,7 @@ class Store(Protocol):
         memberships: Iterable[tuple[str, str, bool]],
         definitions: Mapping[str, int] | None = None,
         consents: int = 0,
+        rights: Rights | None = None,
     ) -> PublishReport:
         """Replace what is served by what is given, in one transaction; iterables are read once, in batches.
 
@@ -249,10 +262,10 @@ class Store(Protocol):
         merged into another carries its memberships there without an exit and entry. `memberships` are segment key,
         profile id and whether the segment's purpose may reach the person; `definitions` are the versions of the user
         segments that were evaluated, `consents` is the last entry of the consent ledger that `memberships` know: what
-        was said later holds people back. Raises OutdatedError before anything is read when the versions are not the
-        current ones, and CheckFailed when the parts contradict each other (an id given twice, an identifier or
-        membership of an unknown profile or segment); the old publication is then served on, as after any other
-        exception or a kill.
+        was said later holds people back. Receivers that were given somebody are told of `rights` that are new. Raises
+        OutdatedError before anything is read when the versions are not the current ones, and CheckFailed when the
+        parts contradict each other (an id given twice, an identifier or membership of an unknown profile or segment);
+        the old publication is then served on, as after any other exception or a kill.
         """
         ...
 

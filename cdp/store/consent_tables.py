@@ -24,6 +24,8 @@ consent_statements = sa.Table(
     sa.Column("origin", Key, nullable=False),
     sa.Column("recorded_by", sa.Text, nullable=False),
     sa.Column("recorded_at", Moment, nullable=False),
+    # The subject request that it answers.
+    sa.Column("request", Key),
     sa.CheckConstraint("state in ('given', 'withdrawn', 'objected', 'restricted', 'lifted')", name="state"),
     sa.CheckConstraint("origin in ('person', 'import')", name="origin"),
     sa.CheckConstraint("(state in ('restricted', 'lifted')) = (purpose = '*')", name="purpose"),

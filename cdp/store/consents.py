@@ -15,9 +15,9 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from cdp.clock import wall_now
-from cdp.domain.consent import REFUSALS, Statement
+from cdp.domain.consent import EVERYTHING, REFUSALS, Statement
 from cdp.errors import NotFoundError
-from cdp.store import forgetting, past
+from cdp.store import forgetting, notices, past
 from cdp.store.base import Status
 from cdp.store.consent_tables import consent_records, consent_statements
 from cdp.store.membership_writing import MembershipWriter
@@ -38,7 +38,8 @@ class ConsentLedger(Protocol):
         """Add entries, all or none, in order, and hold back at once whoever refuses.
 
         A refusal ends the memberships that its purpose may reach (an exit in the change feed at the moment `at`) and
-        holds until an evaluation has read the ledger up to it. What is given counts in the next evaluation. Raises
+        holds until an evaluation has read the ledger up to it. What is given counts in the next evaluation. Receivers
+        that were given the person are told of a restriction and its end. Raises
         NotFoundError when a profile is not known or was retired.
         """
         ...
@@ -88,6 +89,8 @@ class SqlConsents:
                     connection.execute(sa.insert(consent_records), rows)
                 written.append(Statement(**{**vars(one), **row, "seq": int(inserted), "records": tuple(records)}))
                 self._take_effect(connection, written[-1], at, run_id)
+                if one.purpose == EVERYTHING:
+                    notices.restricted(connection, self._backend, written[-1], at=at)
         return written
 
     def entries(self, *, after: int = 0, limit: int | None = None) -> list[Statement]:
@@ -162,8 +165,8 @@ def _statuses(connection: sa.Connection, profile_ids: Iterable[str]) -> dict[str
 
 
 def _statement(row: Sequence[Any], records: Sequence[tuple[str, str]]) -> Statement:
-    seq, profile_id, purpose, state, at, channel, text_version, proof, origin, recorded_by, recorded_at = row
+    seq, profile_id, purpose, state, at, channel, text_version, proof, origin, recorded_by, recorded_at, request = row
     return Statement(
         profile_id, purpose, state, past.when(at), channel, recorded_by, text_version, proof, origin,
-        tuple(sorted(records)), int(seq), past.when(recorded_at),
+        tuple(sorted(records)), int(seq), past.when(recorded_at), request,
     )  # fmt: skip

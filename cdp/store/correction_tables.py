@@ -1,6 +1,7 @@
 """The tables of corrections, on the store's one schema. Rows are only added: a correction is withdrawn by a row.
 
-What disappears is an erased person's. `replaced` is filled once, by the run that first carries a correction out.
+What disappears is an erased person's. `replaced` is filled once, by the run that first carries a correction out, and
+`told` is set when its receivers are told of it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ corrections = sa.Table(
     sa.Column("request", Key),
     sa.Column("recorded_by", sa.Text, nullable=False),
     sa.Column("recorded_at", Moment, nullable=False),
+    sa.Column("told", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.CheckConstraint("lasts in ('for_good', 'until_changed')", name="lasts"),
     sa.Index("ix_corrections_profile_id", "profile_id"),
     sqlite_autoincrement=True,
@@ -42,4 +44,5 @@ correction_withdrawals = sa.Table(
     sa.Column("correction_id", Key, sa.ForeignKey("corrections.correction_id", ondelete="CASCADE"), primary_key=True),
     sa.Column("recorded_by", sa.Text, nullable=False),
     sa.Column("recorded_at", Moment, nullable=False),
+    sa.Column("told", sa.Boolean, nullable=False, server_default=sa.false()),
 )

@@ -1,8 +1,8 @@
 """The tables of activation: destinations, the outbox that is also the log, and whom each receiver holds.
 
-An outbox row is written in the transaction of the change it tells; that somebody is erased is a change too. Addresses
-and secrets of receivers are in `destinations`, which no erasure touches; deliveries and holdings name people by profile
-id only.
+An outbox row is written in the transaction of the change it tells; that somebody is erased, their data corrected or
+restricted is a change too. Addresses and secrets of receivers are in `destinations`, which no erasure
+touches; deliveries and holdings name people by profile id only.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import sqlalchemy as sa
 from cdp.store.schema import Key, Moment, Serial, metadata
 
 STATES = ("pending", "delivered", "withheld", "superseded", "dead")
-KINDS = ("entered", "exited", "carried", "trigger", "erased")
+# What receivers are told of people who stay (GDPR Art. 19).
+NOTICES = ("rectified", "restricted", "lifted")
+KINDS = ("entered", "exited", "carried", "trigger", "erased", *NOTICES)
 
 destinations = sa.Table(
     "destinations",
@@ -62,16 +64,28 @@ deliveries = sa.Table(
     sa.Column("due_at", Moment),
     sa.Column("finished_at", Moment),
     sa.Column("error", Key),
-    # The subject request of which an erasure is told (GDPR Art. 19).
+    # The subject request that asked for what is told (GDPR Art. 19).
     sa.Column("request", Key),
+    # The correction, or the entry of the consent ledger, that a notice is about.
+    sa.Column("notice", Key),
     sa.CheckConstraint(f"state in {STATES}", name="state"),
     sa.CheckConstraint(f"kind in {KINDS}", name="kind"),
     sa.CheckConstraint("(kind = 'trigger') = (trigger_key is not null)", name="trigger_key"),
-    sa.CheckConstraint("(kind = 'erased') = (request is not null)", name="request"),
+    sa.CheckConstraint(
+        f"(kind <> 'erased' or request is not null) and (request is null or kind = 'erased' or kind in {NOTICES})",
+        name="request",
+    ),
+    sa.CheckConstraint(f"(kind in {NOTICES}) = (notice is not null)", name="notice"),
     sa.Index("ix_deliveries_destination_key_state_id", "destination_key", "state", "id"),
     sa.Index("ix_deliveries_profile_id", "profile_id"),
     sa.Index("ix_deliveries_former_id", "former_id"),
     sa.Index("ix_deliveries_request", "request"),
+    sa.Index(
+        "ix_deliveries_notice",
+        "notice",
+        sqlite_where=sa.text("notice is not null"),
+        postgresql_where=sa.text("notice is not null"),
+    ),
     sqlite_autoincrement=True,
 )
 

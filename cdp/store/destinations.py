@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from cdp.errors import ConflictError, InputError, VersionMismatch
 from cdp.store import past
-from cdp.store.delivery_tables import deliveries, destination_members, destination_segments, destinations
+from cdp.store.delivery_tables import NOTICES, deliveries, destination_members, destination_segments, destinations
 from cdp.store.outbox import Delivery, Outbox, delivery
 from cdp.store.schema import Moment, segments
 from cdp.store.trigger_tables import triggers
@@ -133,7 +133,8 @@ def switch(outbox: Outbox, key: str, *, enabled: bool, by: str, at: datetime) ->
 def delete(outbox: Outbox, key: str, *, expected: int | None) -> None:
     """Delete a destination with its queue and log. What it holds is not taken back.
 
-    ConflictError while triggers tell it or it has still to be told of an erasure; raises as `save` besides.
+    ConflictError while triggers tell it, or it has still to be told of an erasure, a correction or a restriction;
+    raises as `save` besides.
     """
     with outbox.writing() as connection:
         outbox.backend.lock(connection, "publish")
@@ -146,11 +147,12 @@ def delete(outbox: Outbox, key: str, *, expected: int | None) -> None:
         users: list[str] = list(connection.scalars(telling))
         if users:
             raise ConflictError(f"Destination {key} is told by {', '.join(users[:10])}; change or delete those first.")
-        owed = sa.and_(deliveries.c.kind == "erased", deliveries.c.state == "pending")
+        owed = sa.and_(deliveries.c.kind.in_(("erased", *NOTICES)), deliveries.c.state == "pending")
         statement = sa.select(sa.func.count()).select_from(deliveries).where(deliveries.c.destination_key == key, owed)
         if waiting := connection.scalar(statement):
             raise ConflictError(
-                f"Destination {key} has still to be told of {waiting} erasure(s): run `cdp deliver --only {key}` first."
+                f"Destination {key} has still to be told of {waiting} erasure(s), correction(s) or restriction(s): run"
+                f" `cdp deliver --only {key}` first."
             )
         for table in (deliveries, destination_members, destination_segments):
             connection.execute(sa.delete(table).where(table.c.destination_key == key))

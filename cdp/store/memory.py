@@ -30,6 +30,7 @@ from cdp.store.base import (
     Publication,
     PublishReport,
     Redirect,
+    Rights,
     SegmentRow,
     StoredIdentifier,
     StoredProfile,
@@ -90,8 +91,9 @@ class InMemoryStore:
         memberships: Iterable[tuple[str, str, bool]],
         definitions: Mapping[str, int] | None = None,
         consents: int = 0,
+        rights: Rights | None = None,
     ) -> PublishReport:
-        """See `Store.publish`."""
+        """See `Store.publish`; this store has no destinations, so nobody is told."""
         old = self._now
         if definitions is not None and dict(definitions) != {
             key: one.version for key, one in self._state.definitions().items()

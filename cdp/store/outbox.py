@@ -15,8 +15,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from cdp.domain.corrections import FULL_NAME
 from cdp.store import address, past
-from cdp.store.delivery_tables import deliveries, destination_members, destinations
+from cdp.store.correction_tables import correction_places
+from cdp.store.delivery_tables import (
+    NOTICES,
+    deliveries,
+    destination_members,
+    destination_segments,
+    destinations,
+)
 from cdp.store.faults import told
 from cdp.store.postgres import PostgresBackend
 from cdp.store.running import Backend
@@ -62,16 +70,18 @@ class Delivery:
     finished_at: datetime | None
     error: str | None
     request: str | None = None
+    notice: str | None = None
 
 
 @dataclass(frozen=True)
 class Standing:
     """What is true of a message's person at the moment of sending.
 
-    `allowed`: in the segment, whose purpose is that of the destination and may reach them. `member`: in the segment at
-    all. `held` and `former_held`: the receiver knows this id, the former id, to be in. `outrun`: a later message about
-    the same person and segment has arrived already. `document`: the profile as JSON text, None when there is no such
-    living profile.
+    `allowed`: in the segment, whose purpose is that of the destination and may reach them; for a notice, in one of the
+    segments that it follows. `member`: in the segment at all. `held` and `former_held`: the receiver knows this id, the
+    former id, to be in. `outrun`: a later message about the same person and segment has arrived already, or a later one
+    about a restriction. `document`: the profile as JSON text, None when there is no such living profile. `corrected`:
+    the fields of the correction that is told.
     """
 
     allowed: bool
@@ -80,6 +90,7 @@ class Standing:
     former_held: bool
     outrun: bool
     document: str | None
+    corrected: tuple[str, ...] = ()
 
 
 # A segment's purpose may be changed after the destination was set up for it.
@@ -87,6 +98,22 @@ _SAME_PURPOSE = sa.select(destinations.c.key).where(
     destinations.c.key == sa.bindparam("destination"),
     sa.exists().where(segments.c.key == sa.bindparam("key"), segments.c.purpose == destinations.c.purpose),
 )
+# Whether a receiver may be given the person now, for any of the segments that it follows.
+_REACHED = (
+    sa.select(memberships.c.profile_id)
+    .join(segments, segments.c.key == memberships.c.segment_key)
+    .join(destination_segments, destination_segments.c.segment_key == memberships.c.segment_key)
+    .join(
+        destinations,
+        sa.and_(
+            destinations.c.key == destination_segments.c.destination_key, segments.c.purpose == destinations.c.purpose
+        ),
+    )
+    .where(destinations.c.key == sa.bindparam("destination"), memberships.c.profile_id == sa.bindparam("profile"))
+    .where(memberships.c.exportable)
+    .limit(1)
+)
+_RESTRICTIONS = ("restricted", "lifted")
 
 
 class Outbox:
@@ -173,6 +200,8 @@ class Outbox:
             .where(later.c.trigger_key.is_(None))
             .limit(1)
         )
+        if one.kind in _RESTRICTIONS:
+            newer = newer.where(later.c.kind.in_(_RESTRICTIONS))
         living = sa.select(profiles.c.document).where(
             profiles.c.profile_id == one.profile_id, profiles.c.status == "living"
         )
@@ -181,14 +210,18 @@ class Outbox:
             same_purpose = connection.scalar(
                 _SAME_PURPOSE, {"destination": one.destination_key, "key": one.segment_key}
             )
+            reached = one.kind in NOTICES and connection.scalar(
+                _REACHED, {"destination": one.destination_key, "profile": one.profile_id}
+            )
             held = self._held(connection, one, {one.profile_id, one.former_id or one.profile_id})
             return Standing(
-                allowed=bool(exportable) and same_purpose is not None,
+                allowed=bool(reached) or (bool(exportable) and same_purpose is not None),
                 member=exportable is not None,
                 held=one.profile_id in held,
                 former_held=one.former_id in held,
-                outrun=one.kind != "trigger" and connection.scalar(newer) is not None,
+                outrun=one.kind not in ("trigger", "rectified") and connection.scalar(newer) is not None,
                 document=connection.scalar(living),
+                corrected=_corrected(connection, one) if one.kind == "rectified" else (),
             )
 
     def delivered(self, rows: Sequence[tuple[Delivery, str]], now: datetime) -> None:
@@ -218,7 +251,7 @@ class Outbox:
     def _hold(self, connection: sa.Connection, one: Delivery, told_as: str, now: datetime) -> None:
         if told_as == "erased":
             _forget(connection, one)
-        if told_as in ("trigger", "erased"):
+        if told_as in ("trigger", "erased", *NOTICES):
             return
         # What was carried on by somebody whom the purpose may not reach was told as the former id's exit.
         gone = {one.former_id or one.profile_id} if told_as == "exited" or one.kind == "carried" else set()
@@ -252,6 +285,13 @@ def _forget(connection: sa.Connection, one: Delivery) -> None:
         others = sa.true() if table is destination_members else table.c.id != one.id
         connection.execute(sa.delete(table).where(theirs, others))
     connection.execute(sa.update(deliveries).where(deliveries.c.id == one.id).values(profile_id=""))
+
+
+def _corrected(connection: sa.Connection, one: Delivery) -> tuple[str, ...]:
+    """The fields that the told correction is about, in order; none once it was erased."""
+    of = correction_places.c
+    fields = sa.select(of.field).where(of.correction_id == one.notice, of.field != FULL_NAME).distinct()
+    return tuple(sorted(connection.scalars(fields)))
 
 
 def delivery(row: sa.Row[Any]) -> Delivery:

@@ -58,20 +58,20 @@ TABLES: dict[str, Declared] = {
         "profile", "profile_id",
         about="The ledger: what people agreed and objected to. It is only added to, and goes with the person.",
         key="profile_id", consent="purpose state at channel text_version proof origin", staff="recorded_by recorded_at",
-        none="seq",
+        none="seq request",
     ),
     "consent_records": _table("record", "source", "source_record_id", key="source source_record_id", none="seq"),
     "corrections": _table(
         "profile", "profile_id",
         about="What was put right about a person; it goes with them.",
-        key="profile_id", staff="recorded_by recorded_at", none="seq correction_id lasts request",
+        key="profile_id", staff="recorded_by recorded_at", none="seq correction_id lasts request told",
     ),
     "correction_places": _table(
         "record", "source", "source_record_id",
         about="Which field of which record was put right, with the right value.",
         key="source source_record_id", document="value replaced", none="correction_id field",
     ),
-    "correction_withdrawals": _table(staff="recorded_by recorded_at", none="correction_id"),
+    "correction_withdrawals": _table(staff="recorded_by recorded_at", none="correction_id told"),
     "membership_clock": _table(none="id at"),
     "destinations": _table(
         about="Receivers; the secret signs messages or opens the receiver's database.",
@@ -83,7 +83,7 @@ TABLES: dict[str, Declared] = {
         "tombstone", "profile_id",
         about="Outbox and log. Of the erased stays what each receiver is told, by id, and the id until it was told.",
         key="profile_id former_id", derived="segment_key trigger_key kind reason at",
-        none="id destination_key message_id state attempts due_at finished_at error request",
+        none="id destination_key message_id state attempts due_at finished_at error request notice",
     ),
     "destination_members": _table(
         "tombstone", "profile_id",

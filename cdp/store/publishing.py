@@ -14,8 +14,8 @@ import sqlalchemy as sa
 
 from cdp.clock import wall_now
 from cdp.errors import CheckFailed
-from cdp.store import membership_scratch, scratch
-from cdp.store.base import IdentifierRow, ProfileDocument, Publication, PublishReport, Redirect, SegmentRow
+from cdp.store import membership_scratch, notices, scratch
+from cdp.store.base import IdentifierRow, ProfileDocument, Publication, PublishReport, Redirect, Rights, SegmentRow
 from cdp.store.faults import constraint_told
 from cdp.store.membership_writing import MembershipWriter
 from cdp.store.running import Backend, Running, batches
@@ -43,6 +43,7 @@ class Publisher:
         *,
         definitions: Mapping[str, int] | None,
         consents: int = 0,
+        rights: Rights | None = None,
     ) -> PublishReport:
         """Do all of it; CheckFailed and OutdatedError leave the transaction to be rolled back."""
         self._backend.lock(self._connection, "publish")
@@ -70,6 +71,8 @@ class Publisher:
         self._run(scratch.REMOVE_SEGMENTS)
         self._run(scratch.REMOVE_HISTORY)
         removed = self._run(scratch.REMOVE_PROFILES)
+        if rights is not None:
+            notices.settled(self._connection, self._backend, rights, consents=consents, at=members.at)
         seq = self._record()
         self._running.drop(scratch.SCRATCH)
         unchanged = total - written

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 # The newest migration. Kept here so that opening an up-to-date store does not have to load Alembic.
-REVISION = "0009"
+REVISION = "0010"
 
 metadata = sa.MetaData(
     naming_convention={

@@ -29,6 +29,7 @@ from cdp.store.base import (
     Publication,
     PublishReport,
     Redirect,
+    Rights,
     SegmentRow,
     StoredIdentifier,
     StoredProfile,
@@ -96,13 +97,21 @@ class SqlStore:
         memberships: Iterable[tuple[str, str, bool]],
         definitions: Mapping[str, int] | None = None,
         consents: int = 0,
+        rights: Rights | None = None,
     ) -> PublishReport:
         """See `Store.publish`."""
         wrong = CheckFailed("Nothing was published: what was given contradicts itself.")
         with self._writing(wrong) as connection:
             publisher = Publisher(connection, self._backend, publication)
             report = publisher.run(
-                profiles, identifiers, redirects, segments, memberships, definitions=definitions, consents=consents
+                profiles,
+                identifiers,
+                redirects,
+                segments,
+                memberships,
+                definitions=definitions,
+                consents=consents,
+                rights=rights,
             )
         self._settled()
         return report

@@ -7,7 +7,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from cdp.store.base import IdentifierRow, ProfileDocument, Publication, PublishReport, Redirect, SegmentRow, Store
+from cdp.store.base import (
+    IdentifierRow,
+    ProfileDocument,
+    Publication,
+    PublishReport,
+    Redirect,
+    Rights,
+    SegmentRow,
+    Store,
+)
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -47,6 +56,7 @@ def publish(
     purpose: str = "marketing",
     definitions: Mapping[str, int] | None = None,
     consents: int = 0,
+    rights: Rights | None = None,
 ) -> PublishReport:
     """Publish people by number; `members` maps segment keys to numbers, no purpose reaches those `withheld`."""
     documents = people if isinstance(people, dict) else {number: {"number": number} for number in people}
@@ -65,4 +75,5 @@ def publish(
         ),
         definitions=definitions,
         consents=consents,
+        rights=rights,
     )

@@ -117,6 +117,9 @@ def test_a_request_is_under_way_and_is_completed_when_nothing_waits(
     assert refused.status_code == 409 and "identity of the person" in refused.json()["detail"]
     for action, body in (("verify", {"how": "document"}), ("approve", {})):
         assert caller.post(f"/v1/privacy/requests/{name}/{action}", json=body).status_code == 200
+    other = correct(caller, ONE.replace(profile_id(1), profile_id(2)), request=name)
+    assert other.status_code == 409 and "is not about this profile" in other.json()["detail"]
+    assert shop.store.corrections.listed() == [] and Register(tmp_path / "privacy").read(name).status == "approved"
     made = correct(caller, request=name).json()
     assert made["request"] == name and Register(tmp_path / "privacy").read(name).status == "executing"
     waiting = caller.post(f"/v1/privacy/requests/{name}/complete")
@@ -127,3 +130,22 @@ def test_a_request_is_under_way_and_is_completed_when_nothing_waits(
     other = caller.post("/v1/privacy/requests", json={**REQUEST, "kind": "objection"}).json()["request"]
     assert "not for a rectification" in correct(caller, request=other).json()["detail"]
     assert correct(caller, request="rc-20260101-000000000000").status_code == 404
+
+
+def test_a_restriction_answers_the_request_about_this_person_only(
+    shop: Workshop, caller: Client, tmp_path: Path
+) -> None:
+    name = caller.post("/v1/privacy/requests", json={**REQUEST, "kind": "restriction"}).json()["request"]
+    url, said = f"/v1/profiles/{profile_id(1)}/restriction", {"channel": "letter", "request": name}
+    assert caller.post(url, json=said).status_code == 409
+    for action, body in (("verify", {"how": "document"}), ("approve", {})):
+        assert caller.post(f"/v1/privacy/requests/{name}/{action}", json=body).status_code == 200
+    other = caller.post(url.replace(profile_id(1), profile_id(2)), json=said)
+    assert other.status_code == 409 and "is not about this profile" in other.json()["detail"]
+    assert "not for a rectification" in correct(caller, request=name).json()["detail"]
+    assert shop.store.consents.entries() == []
+    made = caller.post(url, json=said)
+    assert made.status_code == 201 and made.json()["entries"][0]["request"] == name
+    assert Register(tmp_path / "privacy").read(name).status == "executing"
+    assert caller.post(f"{url}/lift", json=said).status_code == 422
+    assert caller.post(f"{url}/lift", json={"channel": "letter"}).status_code == 201

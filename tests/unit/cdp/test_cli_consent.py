@@ -77,6 +77,7 @@ def test_withdrawing_is_as_easy_as_giving(home: Path, command: Command) -> None:
 def test_objecting_and_restricting(command: Command) -> None:
     objected = command("consent", "withdraw", ANN, "--purpose", "sharing", "--object")
     assert state(objected, "sharing") == ("refused", "objection")
+    assert "There is no request rs-1" in command("privacy", "restrict", ANN, "--request", "rs-1")
     restricted = command("privacy", "restrict", ANN, "--channel", "letter")
     assert restricted["restricted"] and state(restricted, "service") == ("refused", "restriction")
     lifted = command("privacy", "lift", ANN)
