@@ -56,6 +56,10 @@ class ConsentLedger(Protocol):
         """The last `seq` and the number of entries: what tells whether a copy is still whole."""
         ...
 
+    def places(self, *, until: int) -> int:
+        """How many source records the refusals up to the entry `until` stay with; counts all of them."""
+        ...
+
     def forget(self, records: Iterable[str]) -> int:
         """Remove these source records (SOURCE:ID) from the entries of others; returns how many places they had."""
         ...
@@ -113,6 +117,12 @@ class SqlConsents:
         """See `ConsentLedger.mark`."""
         row = self._rows(_MARK)[0]
         return int(row[0]), int(row[1])
+
+    def places(self, *, until: int) -> int:
+        """See `ConsentLedger.places`."""
+        named = sa.select(sa.func.count()).select_from(consent_records.join(consent_statements))
+        refused = consent_statements.c.state.in_(REFUSALS)
+        return int(self._rows(named.where(refused, consent_statements.c.seq <= until))[0][0])
 
     def forget(self, records: Iterable[str]) -> int:
         """See `ConsentLedger.forget`."""

@@ -47,6 +47,10 @@ class InMemoryConsents:
         """See `ConsentLedger.mark`."""
         return max((one.seq for one in self._entries), default=0), len(self._entries)
 
+    def places(self, *, until: int) -> int:
+        """See `ConsentLedger.places`."""
+        return sum(len(one.records) for one in self._entries if one.state in REFUSALS and one.seq <= until)
+
     def forget(self, records: Iterable[str]) -> int:
         """See `ConsentLedger.forget`."""
         gone = set(records)

@@ -1,6 +1,7 @@
 """The consent ledger as columns, for the engine: read once, then only what is new.
 
-Entries are only added, so a copy stays whole until somebody is erased; the ledger's mark tells when it is not.
+Entries are only added, so a copy stays whole until somebody is erased: the ledger's mark tells when entries went, and
+`whole` when only their records went from the entries of others.
 """
 
 from __future__ import annotations
@@ -69,6 +70,11 @@ def read(store: Store, known: Ledger | None = None) -> Ledger:
         pa.concat_tables([base.entries, entries]), pa.concat_tables([base.places, places]),
         new[-1].seq if new else base.last,
     )  # fmt: skip
+
+
+def whole(store: Store, known: Ledger) -> bool:
+    """Whether a copy names no record that an erasure took out of the ledger since; reads more than a mark."""
+    return store.consents.places(until=known.last) == int(known.places.num_rows)
 
 
 def of(statements: Sequence[Statement]) -> tuple[pa.Table, pa.Table]:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import duckdb
+import pyarrow as pa
 import pytest
 
 from cdp.domain.consent import Statement
@@ -14,6 +16,8 @@ from cdp.store.base import Redirect, Store
 from cdp.store.erasing import SqlEraser
 from cdp.store.memory import InMemoryStore
 from cdp.store.memory_erasing import InMemoryEraser
+from privacy.consent import effective
+from privacy.consent.standing import Standing
 from tests.support.publications import NOW, profile_id, publish
 
 
@@ -114,3 +118,28 @@ def test_the_entries_of_the_erased_go_and_their_records_elsewhere(shop: Store) -
     (left,) = shop.consents.entries()
     assert (left.profile_id, left.records) == (profile_id(2), (hers,))
     assert shop.consents.mark() == (left.seq, 1)
+
+
+def test_records_that_refusals_stay_with_are_counted(shop: Store) -> None:
+    records = (("sales", "c1"), ("sales", "c2"))
+    first, _ = shop.consents.write([said(1, "objected", records=records), said(2, "given", records=records)], at=NOW)
+    (last,) = shop.consents.write([said(3, "withdrawn", records=records[:1])], at=NOW)
+    assert (shop.consents.places(until=first.seq), shop.consents.places(until=last.seq)) == (2, 3)
+    shop.consents.forget(["sales:c1"])
+    assert shop.consents.places(until=last.seq) == 1
+
+
+def test_a_server_forgets_records_of_the_erased_with_the_next_snapshot(
+    shop: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refusal of somebody who stays names the erased one's record; no entry goes with it."""
+    shop.consents.write([said(1, "objected", records=(("sales", "c1"), ("sales", "c2")))], at=NOW)
+    monkeypatch.setattr(effective, "states", lambda *_: pa.table({"profile_id": ["x"]}))
+    standing = Standing(shop)
+    with duckdb.connect() as connection:
+        standing.install(connection, "one")
+        shop.consents.forget(["sales:c1"])
+        standing.install(connection, "two")
+    assert standing.ledger().places.to_pylist() == [
+        {"seq": shop.consents.entries()[0].seq, "source": "sales", "source_record_id": "c2"}
+    ]
