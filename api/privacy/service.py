@@ -183,6 +183,8 @@ def normal(services: Services, one: Identifier, place: str) -> tuple[str, str]:
     if ":" in one.type:
         raise InputError(f"{place}.type: is not known; an example is email.")
     if one.type == PROFILE:
+        if not one.value.strip():
+            raise InputError(f"{place}.value: is blank; name the id of a profile.")
         return PROFILE, living(services.store, one.value.strip())
     try:
         return one.type, services.normalise(one.type, one.value)

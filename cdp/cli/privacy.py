@@ -237,8 +237,10 @@ def _listed(kinds: Iterable[Kind]) -> str:
 def _people(path: Path) -> list[list[str]]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError):
-        raise InputError(f"{path.name} cannot be read as text.") from None
+    except OSError as error:
+        raise InputError(f"{path.name} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path.name} is no text in UTF-8.") from None
     return [line.split() for line in lines if line.strip()]
 
 

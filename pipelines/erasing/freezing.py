@@ -62,10 +62,15 @@ def parse(text: str) -> Named:
 
 
 def parse_all(subjects: Sequence[Sequence[str]]) -> list[list[Named]]:
-    """The identifiers of each person. InputError when somebody has none."""
-    named = [[parse(text) for text in identifiers] for identifiers in subjects]
-    if not named or not all(named):
+    """The identifiers of each person. InputError when somebody has none; of several people it says which."""
+    if not subjects or not all(subjects):
         raise InputError("A request names at least one identifier per person.")
+    named = []
+    for number, identifiers in enumerate(subjects, start=1):
+        try:
+            named.append([parse(text) for text in identifiers])
+        except InputError as error:
+            raise InputError(f"Person {number}: {error.message}" if len(subjects) > 1 else error.message) from None
     return named
 
 

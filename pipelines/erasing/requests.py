@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from cdp.clock import wall_now
-from cdp.errors import ConflictError, NotFoundError
+from cdp.errors import ConflictError, InputError, NotFoundError
 from cdp.settings import Settings
 from cdp.store import open_store
 from cdp.store.base import AuditEntry, Store
@@ -166,14 +166,15 @@ def _carry_out_waiting(
 def _unless_closed(register: Register, one: Request, progress: Progress) -> Iterator[None]:
     """Pass over what cannot be done because somebody cancelled or refused the request since it was read.
 
-    One whose plan is lost is told of: the others are owed their answer too.
+    One whose plan is lost, or whose identifiers this version cannot read, is told of: the others are owed their answer
+    too.
     """
     try:
         yield
     except ConflictError:
         if register.read(one.request).is_open:
             raise
-    except NotFoundError as error:
+    except (InputError, NotFoundError) as error:
         if register.read(one.request).is_open:
             progress(f"Request {one.request}: {error.message}")
 

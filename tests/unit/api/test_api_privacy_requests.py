@@ -233,6 +233,7 @@ def test_lists_come_in_pages_and_by_choice(office: Office) -> None:
         (wanted(), "body.people"), (wanted(MAIL, kind="pardon"), "body.kind"),
         (wanted(MAIL, rules="lgpd"), "body.rules"), (wanted(MAIL, more=1), "body"),
         ({"kind": "erasure", "people": [{"identifiers": []}]}, "body.people.0.identifiers"),
+        (wanted("  ", type="profile"), "body.people.0.identifiers.0.value: is blank"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_and_not_repeated(office: Office, body: Any, sentence: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cdp.clock import wall_now
-from cdp.errors import BusyError, ConflictError
+from cdp.errors import BusyError, ConflictError, InputError
 from cdp.store import open_store
 from pipelines.erasing import requests
 from pipelines.lock import writer_lock
@@ -120,6 +120,17 @@ def test_one_that_is_cancelled_in_the_middle_of_a_pass_does_not_stop_the_others(
     (signed,) = requests.run_all(world.settings)
     assert signed["receipt"]["request"] == one.request
     assert register.read(gone.request).status == "cancelled"
+
+
+def test_identifiers_that_cannot_be_read_do_not_stop_the_others(world: World) -> None:
+    told: list[str] = []
+    unreadable, one = ask(world, "profile: "), ask(world, f"email:{ANN}")
+    (signed,) = requests.run_all(world.settings, progress=told.append)
+    assert signed["receipt"]["request"] == one.request
+    assert any(unreadable.request in text and "TYPE:VALUE" in text for text in told)
+    assert requests.read(world.settings, unreadable.request).is_open, "a person looks at it"
+    with pytest.raises(InputError, match=r"^Person 2: There is no identifier type"):
+        requests.submit(world.settings, [[f"email:{ANN}"], ["passport:1"]])
 
 
 def test_during_a_running_pipeline_nothing_is_half_done(world: World, tmp_path: Path) -> None:
