@@ -26,7 +26,7 @@ from api.services import ServicesDependency
 
 
 async def create_regulation(services: ServicesDependency, caller: PrivacyWriter, wanted: Wanted) -> dict[str, Any]:
-    """Erase people and keep them from coming back. The answer is the same whether or not they exist."""
+    """Erase people and keep them from coming back, or let them in again. The answer is the same for who is unknown."""
     return {"data": {"regulateId": await service.create(services, caller, wanted)}}
 
 
@@ -34,7 +34,7 @@ async def read_regulation(
     services: ServicesDependency, caller: PrivacyReader, regulate_id: RegulateId
 ) -> dict[str, Any]:  # fmt: skip
     """How far a regulation is."""
-    return {"data": {"regulation": await service.read(services, regulate_id)}}
+    return {"data": {"regulation": await service.read(services, caller, regulate_id)}}
 
 
 async def list_regulations(
@@ -46,8 +46,8 @@ async def list_regulations(
     cursor: AtCursor = None,
     count: Count = 10,
 ) -> dict[str, Any]:
-    """Every erasure, however it was asked for, but those that were cancelled."""
-    return {"data": await service.listed(services, status, cursor, count)}
+    """Every erasure and every lifting by identifiers, however it was asked for, but those that were cancelled."""
+    return {"data": await service.listed(services, status, types, cursor, count)}
 
 
 async def delete_regulation(

@@ -12,17 +12,17 @@ from pydantic.alias_generators import to_camel
 MOST_SUBJECTS = 5000
 MOST_ON_A_PAGE = 1000
 
-# What an erasure is: deleted everywhere, and kept from coming back. What deletes without the second, or does the second
-# without the first, does not exist here.
-RegulationType = Literal["SUPPRESS_WITH_DELETE"]
+# What an erasure is: deleted everywhere, and kept from coming back; and the end of the latter. What deletes without
+# the second, or does the second without the first, does not exist here.
+RegulationType = Literal["SUPPRESS_WITH_DELETE", "UNSUPPRESS"]
 SubjectType = Literal["USER_ID"]
 Status = Literal["FAILED", "FINISHED", "INITIALIZED", "PARTIAL_SUCCESS", "RUNNING"]
 
 RegulateId = Annotated[
     str,
     Path(
-        description="The regulation's id, which is that of the subject request.",
-        pattern=r"^er-[0-9]{8}-[0-9a-f]{12}$", examples=["er-20260131-0123456789ab"],
+        description="The regulation's id, which is that of the subject request or of the lifting.",
+        pattern=r"^(er|un)-[0-9]{8}-[0-9a-f]{12}$", examples=["er-20260131-0123456789ab"],
     ),
 ]  # fmt: skip
 Count = Annotated[int, Query(alias="pagination[count]", ge=1, le=MOST_ON_A_PAGE, description="Regulations on a page.")]
@@ -61,6 +61,21 @@ class MadeAnswer(Named):
     data: Made
 
 
+class DestinationStatus(Named):
+    """Whether a destination that was given the people knows of their erasure."""
+
+    name: str
+    id: str
+    status: Status
+
+
+class StreamStatus(Named):
+    """The destinations of a stream; there is one stream, of everything."""
+
+    id: str
+    destination_status: list[DestinationStatus]
+
+
 class Regulation(Named):
     """A regulation, without a word of whom it means."""
 
@@ -69,7 +84,9 @@ class Regulation(Named):
     overall_status: Status
     created_at: str
     finished_at: str | None = None
-    stream_status: list[dict[str, str]] = Field(description="Empty: the receipt of an erasure tells it by place.")
+    stream_status: list[StreamStatus] = Field(
+        description="By destination, with the scope `pii:read`: that there are any tells that a person was known."
+    )
 
 
 class RegulationData(Named):

@@ -217,10 +217,22 @@ def receipt(
 
 @app.command("unsuppress")
 def unsuppress(
-    request_id: str = typer.Argument(..., metavar="REQUEST", help="The request whose person is a customer anew."),
+    request_id: str = typer.Argument("", metavar="[REQUEST]", help="The request whose people are all customers anew."),
+    identifier: list[str] = typer.Option([], "--identifier", help="Only who has this, as TYPE:VALUE; repeatable."),
     as_json: bool = Json,
 ) -> None:
-    """Let an erased person's data come in again; audited."""
+    """Let the data of erased people come in again: of a whole request, or of who is named; audited."""
+    if bool(request_id) == bool(identifier):
+        raise InputError("Name either a request or, with --identifier, people.")
+    if identifier:
+        from pipelines.erasing.lifting import lift_people
+
+        name, people = lift_people(load_settings(), identifier)
+        if as_json:
+            emit_json({"lifting": name, "people": people})
+            return
+        say(f"{people} suppression(s) are lifted ({name}); the next delivery is taken in.")
+        return
     from pipelines.erasing import check
 
     lifted = check.lift(load_settings(), request_id)

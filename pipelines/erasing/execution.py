@@ -36,6 +36,7 @@ from privacy.keys import token_keys
 from privacy.packages.vault import Whose
 from privacy.receipts import Receipt, StoreLine
 from privacy.restored import ERASED
+from privacy.suppression import together
 from privacy.verify.home import Scan, Tables, scan
 from privacy.verify.needles import Needle
 from privacy.work import Work
@@ -108,10 +109,10 @@ class Execution:
     def _suppress(self) -> int:
         keys = token_keys(self.settings.privacy)
         until = wall_now().replace(tzinfo=None)
-        held = list(dict.fromkeys(token for one in self.closures for token in tokens_of(one, keys, until)))
+        held = together(tokens_of(one, keys, until) for one in self.closures)
         journal = Journal(self.settings.privacy)
         self.done["seq"] = journal.append("erased", [(self.work.request, held)], wall_now())
-        return len(held)
+        return len({token for person in held for token in person})
 
     def _landing(self) -> dict[str, int]:
         with open_screen(self.settings, keys_of(self.closures), record_columns) as screen:

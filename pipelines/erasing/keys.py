@@ -22,6 +22,7 @@ from privacy.closure import Closure
 from privacy.erasure.database import fill, tables
 from privacy.keys import TokenKeys
 from privacy.matching import Keys, match
+from privacy.suppression import records_of
 from privacy.tokens import Kind, Token, make
 from privacy.verify.needles import Needle
 
@@ -46,8 +47,12 @@ def keys_of(closures: Sequence[Closure]) -> Keys:
 
 
 def tokens_of(closure: Closure, keys: TokenKeys, until: datetime) -> list[Token]:
-    """What is kept so that nothing of the person comes in again; devices count up to the erasure."""
-    found = [make(keys, "record", record) for record in closure.records]
+    """What is kept so that nothing of the person comes in again; devices count up to the erasure.
+
+    The records that were named count too when nobody knows them yet: they may be delivered later.
+    """
+    named = [] if closure.is_ambiguous else [record for one in closure.named for record in records_of(one)]
+    found = [make(keys, "record", record) for record in dict.fromkeys([*closure.records, *named])]
     found += [make(keys, "mailbox", mailbox) for mailbox in closure.mailboxes]
     found += [
         make(keys, "device", one.device, held_from=one.held_from, held_to=one.held_to or until)

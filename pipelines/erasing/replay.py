@@ -122,7 +122,7 @@ class _Replay(Execution):
 
     def _landing(self) -> dict[str, int]:
         wanted = {request for _, request in self.bookings}
-        held = [entry for entry in Journal(self.settings.privacy).entries() if entry.request in wanted]
+        held = [entry for entry in Journal(self.settings.privacy).in_force() if entry.request in wanted]
         with open_screen(self.settings, _keys(held), record_columns, token_keys(self.settings.privacy)) as screen:
             return files.rewrite_landing(self.settings, screen)
 

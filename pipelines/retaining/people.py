@@ -30,6 +30,7 @@ from privacy.keys import token_keys
 from privacy.naming import PROFILE
 from privacy.retention import standing
 from privacy.retention.rules import PeopleRule, Rules
+from privacy.suppression import together
 from privacy.work import Work
 
 PREFIX = "lp-"
@@ -126,6 +127,6 @@ class _Lapse(Execution):
     def _suppress(self) -> int:
         keys = token_keys(self.settings.privacy)
         until = datetime.fromisoformat(self.work.content["as_of"]).astimezone(UTC).replace(tzinfo=None)
-        held = list(dict.fromkeys(token for one in self.closures for token in bounded_tokens_of(one, keys, until)))
+        held = together(bounded_tokens_of(one, keys, until) for one in self.closures)
         self.done["seq"] = Journal(self.settings.privacy).append("erased", [(self.work.request, held)], wall_now())
-        return len(held)
+        return len({token for person in held for token in person})

@@ -17,6 +17,9 @@ from cdp.settings import load_settings
 from cdp.store import keys
 from cdp.store.memory import InMemoryStore
 from identity.normalise.lookup import lookup_value
+from privacy import tokens
+from privacy.journal import Journal
+from privacy.keys import token_keys
 from privacy.register import Register
 from privacy.requests import request as acts
 from privacy.requests.request import Request
@@ -44,8 +47,8 @@ class Workspace:
     def caller(self, *scopes: str) -> Client:
         return self.client.by(keys.create(self.store, "segment", scopes))
 
-    def made(self, *ids: str) -> str:
-        body = {"regulationType": "SUPPRESS_WITH_DELETE", "subjectType": "USER_ID", "subjectIds": list(ids)}
+    def made(self, *ids: str, kind: str = "SUPPRESS_WITH_DELETE") -> str:
+        body = {"regulationType": kind, "subjectType": "USER_ID", "subjectIds": list(ids)}
         answer = self.by.post(URL, json=body)
         assert answer.status_code == 200 and set(answer.json()) == {"data"}, answer.text
         name: str = answer.json()["data"]["regulateId"]
@@ -162,10 +165,10 @@ def test_deleted_while_it_has_not_begun(workspace: Workspace) -> None:
 
 def test_what_is_wrong(workspace: Workspace) -> None:
     right = {"regulationType": "SUPPRESS_WITH_DELETE", "subjectType": "USER_ID", "subjectIds": ["zqx-user"]}
-    allowed = "must be one of 'SUPPRESS_WITH_DELETE'"
+    allowed = "must be one of 'SUPPRESS_WITH_DELETE' or 'UNSUPPRESS'"
     for changed, words, field in (
         *(({"regulationType": one}, allowed, "body.regulationType") for one in (
-            "DELETE_INTERNAL", "DELETE_ONLY", "SUPPRESS_ONLY", "SUPPRESS_WITH_DELETE_INTERNAL", "UNSUPPRESS", "PARDON",
+            "DELETE_INTERNAL", "DELETE_ONLY", "SUPPRESS_ONLY", "SUPPRESS_WITH_DELETE_INTERNAL", "PARDON",
         )),
         ({"subjectType": "OBJECT_ID"}, "must be one of 'USER_ID'", "body.subjectType"),
         ({"subjectIds": []}, "body.subjectIds", "body.subjectIds"),
@@ -177,6 +180,45 @@ def test_what_is_wrong(workspace: Workspace) -> None:
     assert workspace.register.all() == []
     most = workspace.made(*(str(number) for number in range(5000)))
     assert workspace.register.read(most).subjects == 5000
+
+
+def test_one_person_of_a_batch_is_let_in_again(workspace: Workspace) -> None:
+    erased = workspace.made("a", "b")
+    made = {one: tokens.make(token_keys(workspace.privacy), "record", f"web:{one}") for one in "ab"}
+    journal = Journal(workspace.privacy)
+    journal.append("erased", [(erased, [[made["a"]], [made["b"]]])], NOW)
+    name, other = workspace.made("b", kind="UNSUPPRESS"), workspace.made("nobody", kind="UNSUPPRESS")
+    assert journal.suppressed() == [(erased, made["a"])]
+    first, second = (workspace.read(one) for one in (name, other))
+    assert first["overallStatus"] == "FINISHED" and first["finishedAt"] == first["createdAt"]
+    hidden = {"id": "", "createdAt": "", "finishedAt": ""}
+    assert {**first, **hidden} == {**second, **hidden}, "whether anybody was kept out is not told"
+    assert workspace.listed()[0] == [erased, name, other]
+    assert workspace.listed(regulationTypes="UNSUPPRESS", **{"pagination[count]": 1})[0] == [name]
+    assert workspace.listed(regulationTypes="SUPPRESS_WITH_DELETE")[0] == [erased]
+    refused(workspace.by.request("DELETE", f"{URL}/{name}"), 409, "carried out at once")
+    refused(workspace.by.get(f"{URL}/un-20260131-000000000000"), 404, "no such regulation")
+    workspace.services.audit.flush()
+    (entry,) = [row.entry for row in workspace.store.audit_rows(object=name)]
+    assert entry.action == "privacy.unsuppressed" and entry.detail == {"identifiers": 1, "way": "regulations"}
+
+
+def test_destinations_are_told_to_who_may_know(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = {"told": 1, "pending": 0, "failed": 0}
+    told = [
+        {**counted, "destination": "done"},
+        {**counted, "destination": "later", "pending": 1},
+        {**counted, "destination": "lost", "failed": 2},
+    ]
+    monkeypatch.setattr("api.regulations.service.standing", lambda url, request: told)
+    monkeypatch.setattr(workspace.store, "url", "sqlite:///x")
+    name = workspace.made("a")
+    assert workspace.read(name)["streamStatus"] == []
+    may = workspace.caller("privacy:read", "pii:read")
+    (stream,) = may.get(f"{URL}/{name}").json()["data"]["regulation"]["streamStatus"]
+    assert [(one["name"], one["status"]) for one in stream["destinationStatus"]] == [
+        ("done", "FINISHED"), ("later", "RUNNING"), ("lost", "FAILED"),
+    ]  # fmt: skip
 
 
 def test_the_media_type_of_the_client(workspace: Workspace) -> None:

@@ -153,6 +153,6 @@ def test_a_new_home_beside_a_journal_has_nothing_to_replay(
 
     settings = load_settings(home=tmp_path / "home")
     token = make(token_keys(settings.privacy), "record", "sales:1")
-    Journal(settings.privacy).append("erased", [("er-1", [token])], NOW)
+    Journal(settings.privacy).append("erased", [("er-1", [[token]])], NOW)
     assert replay(settings) is None
     assert settings.warehouse.exists() and waiting(settings) == []

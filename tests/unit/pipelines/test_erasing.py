@@ -15,14 +15,15 @@ from activation.worker import Options
 from activation.worker import deliver as deliver_messages
 from cdp.clock import wall_now
 from cdp.errors import ConflictError, InputError, NotFoundError
-from cdp.store import recipients
+from cdp.store import open_store, recipients
 from cdp.store.delivery_tables import destination_members, destinations
 from cdp.store.outbox import Outbox
 from pipelines.erasing import check, execution, requests
+from pipelines.erasing.lifting import lift_people
 from privacy import receipts
 from privacy.work import Work
 from tests.unit.pipelines.erasing_world import ANN, MARKS, World, deliver, make_world
-from tests.unit.pipelines.ingest_delivery import CONTACTS, contact
+from tests.unit.pipelines.ingest_delivery import CONTACTS, contact, event
 
 
 @pytest.fixture
@@ -163,6 +164,33 @@ def test_verify_and_unsuppress(world: World) -> None:
     world.delivery.load()
     assert ("700001",) in world.delivery.rows("select record_key from raw.sales_contacts")
     assert not check.verify(world.settings, request)["clean"]
+
+
+def test_one_of_a_batch_is_a_customer_again(world: World) -> None:
+    made, _ = requests.submit(
+        world.settings, [[f"email:{ANN}"], ["email:bob@marked.org"], ["user_id:u_later"]], allow_many=True
+    )
+    requests.execute(world.settings, made.request)
+    name, people = lift_people(world.settings, [f"email:{ANN.upper()}"])
+    assert people == 1
+    with open_store(world.settings.database_url) as store:
+        (entry,) = [row.entry for row in store.audit_rows(action="privacy.unsuppressed")]
+    assert (entry.object, entry.detail) == (name, {"identifiers": 1})
+    world.delivery.put_lines(
+        "sales/contacts.csv", CONTACTS, contact(700001, mail=ANN), contact(700002, mail="bob@marked.org"),
+        contact(700009, mail="bob@marked.org"),
+    )  # fmt: skip
+    users = (("u_marked_700", "device_marked_1"), ("u_later", "d"))
+    world.delivery.put_events(
+        "web/events.jsonl.gz", *(event(9 + n, userId=u, anonymousId=d) for n, (u, d) in enumerate(users))
+    )
+    world.delivery.load()
+    assert world.delivery.rows("select record_key from raw.sales_contacts") == [("700001",)]
+    assert world.delivery.rows("select record_key from raw.web_events order by 1") == [("m3",), ("m9",)], (
+        "nor who is known later"
+    )
+    with pytest.raises(InputError, match="Nobody is kept out"):
+        lift_people(world.settings, ["phone:+15035550123"])
 
 
 def test_unknown_people_get_the_same_answer(world: World) -> None:

@@ -32,7 +32,7 @@ def delivery(tmp_path: Path) -> Delivery:
         tokens.make(keys, "device", "a1", held_to=datetime(2025, 7, 1)),
         tokens.make(keys, "phone+name", "+15035550123|ann|lee"),
     ]
-    Journal(made.settings.privacy).append("erased", [("r1", held)], NOW)
+    Journal(made.settings.privacy).append("erased", [("r1", [held])], NOW)
     return made
 
 
@@ -130,7 +130,7 @@ def test_mapped_columns_are_screened_under_their_own_names(tmp_path: Path) -> No
     )
     made = make_delivery(tmp_path, mapping_dir=mappings)
     keys = token_keys(made.settings.privacy)
-    Journal(made.settings.privacy).append("erased", [("r", [tokens.make(keys, "record", "sales:7")])], NOW)
+    Journal(made.settings.privacy).append("erased", [("r", [[tokens.make(keys, "record", "sales:7")]])], NOW)
     head = CONTACTS.replace("Record ID", "nr").replace("Email", "post")
     made.put_lines("sales/contacts.csv", head, contact(7), contact(8))
     made.put_lines("sales/deals.csv", DEALS.replace("Associated Contact IDs", "people"), "1,open,,2025-01-01,,8;7")

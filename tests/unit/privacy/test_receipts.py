@@ -55,8 +55,8 @@ def test_a_plan_is_sealed_and_gone_when_wiped(tmp_path: Path) -> None:
 def test_the_journal_is_chained_and_survives_a_torn_line(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     token = Token("record", 1, "ab", held_to=datetime(2025, 1, 1))
-    assert journal.append("erased", [("r1", [token]), ("r2", [])], NOW) == 2
-    assert journal.append("erased", [("r1", [token])], NOW) == 2, "once per request"
+    assert journal.append("erased", [("r1", [[token]]), ("r2", [])], NOW) == 2
+    assert journal.append("erased", [("r1", [[token]])], NOW) == 2, "once per request"
     with journal.path.open("ab") as handle:
         handle.write(b'{"seq":3,"torn')
     assert journal.last() == 2
