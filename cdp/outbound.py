@@ -180,6 +180,10 @@ def _is_public(address: Address) -> bool:
             inside = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inside is not None:
             return _is_public(inside)
+        # What else is handed out to the public (RFC 4291, IANA): former forms of IPv4 addresses, site-local ones and
+        # local NAT64 are not, whatever the standard library says of them.
+        if address not in ipaddress.ip_network("2000::/3"):
+            return False
     return address.is_global and not address.is_multicast
 
 

@@ -31,6 +31,8 @@ from privacy.requests.words import PACKAGED, Kind, State
 
 # How far ahead of ours a controller's clock may be.
 SKEW = timedelta(days=1)
+# Nobody asked before there was such a right; and moments at the beginning of time have none in UTC.
+EARLIEST_YEAR = 1970
 
 
 async def create(services: Services, caller: Caller, dialect: Dialect, wanted: Wanted, body: bytes) -> dict[str, Any]:
@@ -63,10 +65,12 @@ def _received(services: Services, caller: Caller, dialect: Dialect, wanted: Want
     now = wall_now()
     kind = Kind(wanted.subject_request_type)
     _check(services, dialect, wanted)
+    if wanted.submitted_time.year < EARLIEST_YEAR:
+        raise InputError(f"submitted_time lies before {EARLIEST_YEAR}; name the moment at which the person asked.")
     if wanted.submitted_time > now + SKEW:
         raise InputError("submitted_time lies in the future.")
     named = [_identifier(services, wanted, place) for place in range(len(wanted.subject_identities))]
-    content, keys = canonical(wanted.model_dump(mode="json")).decode(), token_keys(services.privacy)
+    content, keys = _content(wanted), token_keys(services.privacy)
     asked = Asked(
         kind,
         [[f"{type_}:{one.identity_value}" for (type_, _), one in zip(named, wanted.subject_identities, strict=True)]],
@@ -89,6 +93,13 @@ def _received(services: Services, caller: Caller, dialect: Dialect, wanted: Want
         caller.actor, f"privacy.request.{'received' if is_new else 'repeated'}", made.request, detail
     )  # fmt: skip
     return made
+
+
+def _content(wanted: Wanted) -> str:
+    try:
+        return canonical(wanted.model_dump(mode="json")).decode()
+    except ValueError:
+        raise InputError("extensions: a text in it is no Unicode.") from None
 
 
 def _check(services: Services, dialect: Dialect, wanted: Wanted) -> None:

@@ -12,7 +12,13 @@ from cdp.cli.output import emit_json, note, say, table
 from cdp.errors import CheckFailed, InputError
 
 if TYPE_CHECKING:
+    import threading
+
     from activation.worker import Options, Pass
+    from cdp.settings import Settings
+
+# Between two looks at which controllers have to be told, with --follow; the first wait after a failure is as long.
+CALLBACK_SECONDS = 60.0
 
 
 def register(root: typer.Typer) -> None:
@@ -48,7 +54,7 @@ def deliver_command(
     if follow:
         if as_json:
             raise InputError("--json tells of one pass: leave it out, or --follow.")
-        _follow(settings.database_url, options, only, every)
+        _follow(settings, options, only, every)
         return
     done = deliver(settings.database_url, options, only=only)
     if only is None:
@@ -60,9 +66,10 @@ def deliver_command(
         raise CheckFailed(f"Destination {problems[0].destination}: {problems[0].problem}")
 
 
-def _follow(url: str, options: Options, only: str | None, every: float) -> None:
+def _follow(settings: Settings, options: Options, only: str | None, every: float) -> None:
     """Until somebody interrupts; what is under way is finished."""
     import signal
+    import threading
 
     from activation.worker import follow
 
@@ -73,7 +80,32 @@ def _follow(url: str, options: Options, only: str | None, every: float) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: options.stop.set())
-    follow(url, options, tell, only=only, every=every)
+    controllers = threading.Thread(target=_call_back, args=(settings, options.stop))
+    if only is None:
+        controllers.start()
+    try:
+        follow(settings.database_url, options, tell, only=only, every=every)
+    finally:
+        options.stop.set()
+        if only is None:
+            controllers.join()
+
+
+def _call_back(settings: Settings, stop: threading.Event) -> None:
+    """Tell controllers beside the queues, none of which waits for them; what hinders it is said once."""
+    from pipelines.erasing.callbacks import CALL_SECONDS, call_back
+
+    said: set[str] = set()
+
+    def tell(sentence: str) -> None:
+        if sentence not in said:
+            said.add(sentence)
+            note(sentence)
+
+    while not stop.is_set():
+        # A short pass, so that an interruption is not waited for; the next one goes on.
+        call_back(settings, tell, seconds=CALL_SECONDS)
+        stop.wait(CALLBACK_SECONDS)
 
 
 def _tell_passes(done: list[Pass], as_json: bool) -> None:

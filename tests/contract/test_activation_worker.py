@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from activation import files, manage
 from activation.probe import probe
 from activation.worker import Options, Pass, follow
 from cdp import outbound
+from cdp.cli import deliveries
 from cdp.cli.app import run
 from cdp.clock import stopwatch, wall_now
 from cdp.outbound import Guard
-from cdp.settings import load_settings
+from cdp.settings import Settings, load_settings
 from cdp.store import destinations
 from cdp.store.base import UnavailableError
 from cdp.store.outbox import Outbox
@@ -234,3 +236,20 @@ def test_a_segment_that_gets_another_purpose_is_taken_back(shop: Shop, receiver:
     shop.work()
     assert sorted(heard(receiver)[4:]) == [("entered", 1), ("entered", 2), ("entered", 3)]
     assert manage.rehearse(shop.outbox, "crm", shop.clock)["would"] == {}
+
+
+def test_controllers_are_called_back_while_it_follows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, options = load_settings(home=tmp_path), Options()
+    called: list[tuple[Path, float]] = []
+
+    def call_back(given: Settings, progress: Callable[[str], None], *, seconds: float) -> None:
+        called.append((given.home, seconds))
+        options.stop.set()
+
+    monkeypatch.setattr("pipelines.erasing.callbacks.call_back", call_back)
+    monkeypatch.setattr("activation.worker.follow", lambda *_, **__: options.stop.wait(10))
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    deliveries._follow(settings, options, None, 5.0)
+    assert called == [(tmp_path, 10.0)]
+    deliveries._follow(settings, options, "crm", 5.0)
+    assert len(called) == 1, "a worker of one destination tells nobody else"

@@ -157,6 +157,7 @@ class TestRequest:
             ({"subject_request_type": "rectification"}, "body.subject_request_type must be one of"),
             ({"submitted_time": "yesterday"}, "body.submitted_time"),
             ({"submitted_time": "2026-01-31T12:00:00"}, "body.submitted_time"),
+            ({"submitted_time": "0001-01-01T00:00:00+14:00"}, "submitted_time lies before 1970"),
             ({"submitted_time": (NOW + timedelta(3)).isoformat()}, "submitted_time lies in the future"),
             ({"subject_identities": None}, "body.subject_identities is required"),
             ({"subject_identities": []}, "body.subject_identities"),
@@ -193,6 +194,9 @@ class TestRequest:
         sent = {"Content-Type": "application/json"}
         for body in (b"{", b"[]", b"\xff"):
             processor.refused(processor.by.post(processor.version.requests, content=body, headers=sent), "")
+        half = json.dumps(processor.version.request(extensions={"other.example": {"x": "\ud800"}})).encode()
+        answer = processor.by.post(processor.version.requests, content=half, headers=sent)
+        processor.refused(answer, "extensions: a text in it is no Unicode")
 
 
 def test_who_may(processor: Processor) -> None:
