@@ -233,6 +233,9 @@ def _carry_out(settings: Settings, request: Request, progress: Progress) -> dict
     if request.kind not in CARRIED_OUT:
         raise ConflictError(f"Request {request.request} asks for {request.kind}: a person answers it.")
     register = Register(settings.privacy)
+    if request.state is State.APPROVED:
+        # What cannot be read stays approved, so that it can still be refused or cancelled.
+        parse_all(Work.resume(settings.privacy, request.request).content["subjects"])
     register.change(request.request, partial(acts.begin, actor=PIPELINE, now=wall_now()))
     try:
         Work.resume(settings.privacy, request.request)
