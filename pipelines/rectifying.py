@@ -17,6 +17,7 @@ from cdp.domain.corrections import Correction
 from cdp.errors import BusyError, CdpError, ConflictError, NotFoundError
 from cdp.settings import Settings
 from cdp.store.base import AuditEntry, Store
+from cdp.store.corrections import unknown
 from pipelines.context import Progress, quiet
 from pipelines.run import run_pipeline
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from privacy.corrections import Wanted
     from privacy.requests.request import Request
+
+PAGE = 200
 
 
 @dataclass(frozen=True)
@@ -105,17 +108,38 @@ def withdraw(settings: Settings, correction_id: str, way: Way) -> Corrected:
 
 
 def listed(
-    settings: Settings, *, request: str | None = None, differing: bool = False, with_values: bool = False
+    settings: Settings,
+    *,
+    request: str | None = None,
+    differing: bool = False,
+    with_values: bool = False,
+    before: str | None = None,
+    limit: int = PAGE,
 ) -> list[dict[str, Any]]:
-    """Corrections, newest first; of a request, or those only of which a source now says something else than both."""
+    """Corrections, newest first; of a request, or those only of which a source now says something else than both.
+
+    At most `limit`, those that were written before the correction `before`. NotFoundError when that is not known.
+    """
     from pipelines.segments import opened
     from privacy import corrections
 
+    found: list[dict[str, Any]] = []
     with opened(settings) as (store, _, served):
-        facts = corrections.listed(store, served, store.corrections.listed(request=request), with_values=with_values)
+        last = _seq(store, before) if before is not None else None
+        while len(found) < limit and (page := store.corrections.listed(request=request, before=last, limit=PAGE)):
+            facts = corrections.listed(store, served, page, with_values=with_values)
+            found += [one for one in facts if not differing or _differs(one)]
+            last = page[-1].seq
         if with_values:
             _audit(store, "command line", "corrections.read", "corrections")
-    return [one for one in facts if not differing or _differs(one)]
+    return found[:limit]
+
+
+def _seq(store: Store, correction_id: str) -> int:
+    known = store.corrections.get(correction_id)
+    if known is None:
+        raise unknown(correction_id)
+    return known.seq
 
 
 def require_carried_out(settings: Settings, request: Request) -> None:

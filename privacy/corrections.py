@@ -106,9 +106,11 @@ def listed(
     store: Store, served: duckdb.DuckDBPyConnection, corrections: Iterable[Correction], *, with_values: bool
 ) -> list[dict[str, Any]]:
     """Corrections as facts, each with when it counts, and where with what the source says meanwhile."""
-    carried_out = _standings(served)
-    counting = {(one.correction_id, *one.place.key) for one in store.corrections.in_force()}
-    return [_facts(one, carried_out, counting, with_values=with_values) for one in corrections]
+    shown = list(corrections)
+    carried_out = _standings(served, [one.correction_id for one in shown])
+    records = {place.record for one in shown for place in one.places}
+    counting = {(one.correction_id, *one.place.key) for one in store.corrections.in_force(records)}
+    return [_facts(one, carried_out, counting, with_values=with_values) for one in shown]
 
 
 def waiting(store: Store, served: duckdb.DuckDBPyConnection, request: str) -> bool:
@@ -188,7 +190,9 @@ def _full_name(values: Mapping[Field, str | None], shown: Mapping[str, str | Non
     return " ".join(filter(None, (first, last))) or None
 
 
-def _standings(served: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str, str], tuple[str, str | None]]:
+def _standings(
+    served: duckdb.DuckDBPyConnection, corrections: Sequence[str]
+) -> dict[tuple[str, str, str, str], tuple[str, str | None]]:
     """(correction, source, record, field) → what became of it and the profile of the record, as served."""
     there = served.execute(
         "select 1 from information_schema.tables where table_schema = 'marts' and table_name = 'corrections'"
@@ -196,7 +200,9 @@ def _standings(served: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str, s
     if not there:
         return {}
     rows = served.execute(
-        "select correction_id, source, source_record_id, field, standing, profile_id from marts.corrections"
+        "select correction_id, source, source_record_id, field, standing, profile_id from marts.corrections "
+        "where list_contains($corrections, correction_id)",
+        {"corrections": list(corrections)},
     ).fetchall()
     return {(row[0], row[1], row[2], row[3]): (row[4], row[5]) for row in rows}
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from api.corrections import service
 from api.corrections.schemas import Correction, CorrectionId, Corrections, NewCorrection
+from api.paging import Cursor
 from api.problems import responses
 from api.profiles.schemas import ProfileId
 from api.security import PrivacyReader, PrivacyWriter
@@ -17,10 +18,14 @@ KNOWN = responses(301, 401, 403, 404, 410, 422, 503)
 
 
 async def list_corrections(
-    services: ServicesDependency, caller: PrivacyReader, profile_id: ProfileId
+    services: ServicesDependency,
+    caller: PrivacyReader,
+    profile_id: ProfileId,
+    cursor: Cursor = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> dict[str, Any]:
     """What was put right about a person, newest first, and what the sources say meanwhile."""
-    return await service.shown(services, caller, str(profile_id))
+    return await service.shown(services, caller, str(profile_id), cursor, limit)
 
 
 async def correct(

@@ -72,7 +72,8 @@ class Correction(BaseModel):
 
 
 class Corrections(BaseModel):
-    """All corrections of the records that a profile holds, newest first."""
+    """A page of the corrections of the records that a profile holds, newest first."""
 
     profile_id: str
     data: list[Correction]
+    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null after the last.")

@@ -10,6 +10,7 @@ import duckdb
 
 from api import masking
 from api.corrections.schemas import NewCorrection
+from api.paging import begin
 from api.privacy.subjects import require_about
 from api.problems import NotPublished
 from api.profiles.service import living
@@ -28,16 +29,22 @@ from privacy.requests.words import Kind
 SECONDS = 10.0
 
 
-async def shown(services: Services, caller: Caller, profile_id: str) -> dict[str, Any]:
-    """The corrections of the records that a profile holds."""
+async def shown(services: Services, caller: Caller, profile_id: str, cursor: str | None, limit: int) -> dict[str, Any]:
+    """A page of the corrections of the records that a profile holds."""
     await living(services, profile_id, "/corrections")
+    listing = await begin(services, f"corrections:{profile_id}", cursor, limit)
+    before = int(listing.after[0]) if listing.after else None
 
-    def question(served: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-        return corrections.listed(services.store, served, _about(services, served, profile_id), with_values=True)
+    def question(served: duckdb.DuckDBPyConnection) -> list[tuple[int, dict[str, Any]]]:
+        records = corrections.records_of(served, profile_id)
+        page = services.store.corrections.listed(records=records, before=before, limit=listing.fetch)
+        facts = corrections.listed(services.store, served, page, with_values=True)
+        return [(one.seq, shown) for one, shown in zip(page, facts, strict=True)]
 
-    facts = await services.analyst.ask(await services.analyst.publication(), question, seconds=SECONDS)
+    rows = await services.analyst.ask(listing.publication, question, seconds=SECONDS)
     services.audit.record(caller.actor, "corrections.read", profile_id, {"personal": caller.sees_personal_data})
-    return {"profile_id": profile_id, "data": [_masked(one, caller) for one in facts]}
+    page = listing.page(rows, lambda row: [row[0]], lambda row: _masked(row[1], caller))
+    return {"profile_id": profile_id, "data": page["data"], "next_cursor": page["next_cursor"]}
 
 
 async def correct(services: Services, caller: Caller, profile_id: str, given: NewCorrection) -> dict[str, Any]:
@@ -47,10 +54,10 @@ async def correct(services: Services, caller: Caller, profile_id: str, given: Ne
     if len(values) < len(given.values):
         raise InputError("body.values: a field is named twice; give one value for each.")
     wanted = Wanted(values, given.lasts, given.records, given.request)
-    begin = partial(acts.begin, actor=caller.actor, now=wall_now())
+    begun = partial(acts.begin, actor=caller.actor, now=wall_now())
     if given.request is not None:
         about = partial(require_about, services, given.request, Kind.RECTIFICATION, profile_id)
-        begin(await asyncio.to_thread(about))
+        begun(await asyncio.to_thread(about))
 
     def question(served: duckdb.DuckDBPyConnection) -> Correction:
         normalise = partial(_normalised, services)
@@ -62,7 +69,7 @@ async def correct(services: Services, caller: Caller, profile_id: str, given: Ne
     services.audit.record(caller.actor, "privacy.corrected", profile_id, detail)
     if given.request is not None:
         before = await asyncio.to_thread(services.register.read, given.request)
-        if await asyncio.to_thread(services.register.change, given.request, begin) != before:
+        if await asyncio.to_thread(services.register.change, given.request, begun) != before:
             services.audit.record(caller.actor, "privacy.request.begun", given.request)
     return await _one(services, caller, made)
 

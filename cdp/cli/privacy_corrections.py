@@ -76,15 +76,20 @@ def rectify(
 
 
 def corrections(
+    *,
     name: str | None = typer.Option(None, "--request", help="Those that this request asked for."),
     differing: bool = typer.Option(False, "--differing", help="Those of which a source now says something else."),
     with_values: bool = typer.Option(False, "--values", help="Show the right values; audited."),
+    before: str | None = typer.Option(None, "--before", help="Go on after this one, the last that was shown."),
+    limit: int = typer.Option(200, "--limit", min=1, max=10_000, help="How many at most."),
     as_json: bool = Json,
 ) -> None:
     """What was put right, newest first, and what the sources say meanwhile."""
     from pipelines import rectifying
 
-    found = rectifying.listed(load_settings(), request=name, differing=differing, with_values=with_values)
+    found = rectifying.listed(
+        load_settings(), request=name, differing=differing, with_values=with_values, before=before, limit=limit
+    )
     if as_json:
         emit_json(found)
         return

@@ -44,12 +44,22 @@ class CorrectionLog(Protocol):
         """One correction."""
         ...
 
-    def listed(self, *, request: str | None = None, records: Collection[str] | None = None) -> list[Correction]:
-        """Corrections, newest first; of a subject request, or that concern one of these records (SOURCE:ID)."""
+    def listed(
+        self,
+        *,
+        request: str | None = None,
+        records: Collection[str] | None = None,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> list[Correction]:
+        """Corrections, newest first; of a subject request, or that concern one of these records (SOURCE:ID).
+
+        `before` is the `seq` from which on they are left out, `limit` how many there are at most.
+        """
         ...
 
-    def in_force(self) -> list[InForce]:
-        """What counts now, for each field of a record, ordered by id and place."""
+    def in_force(self, records: Collection[str] | None = None) -> list[InForce]:
+        """What counts now, for each field of a record, or of one of these (SOURCE:ID), ordered by id and place."""
         ...
 
     def note_replaced(self, found: Iterable[tuple[str, Place]]) -> None:
@@ -105,9 +115,20 @@ class SqlCorrections:
         """See `CorrectionLog.get`."""
         return next(iter(self._corrections(_CORRECTIONS.where(corrections.c.correction_id == correction_id))), None)
 
-    def listed(self, *, request: str | None = None, records: Collection[str] | None = None) -> list[Correction]:
+    def listed(
+        self,
+        *,
+        request: str | None = None,
+        records: Collection[str] | None = None,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> list[Correction]:
         """See `CorrectionLog.listed`."""
-        statement = _CORRECTIONS if request is None else _CORRECTIONS.where(corrections.c.request == request)
+        statement = _CORRECTIONS.order_by(corrections.c.seq.desc()).limit(limit)
+        if request is not None:
+            statement = statement.where(corrections.c.request == request)
+        if before is not None:
+            statement = statement.where(corrections.c.seq < before)
         if records is None:
             return self._corrections(statement)
         found = {
@@ -119,7 +140,7 @@ class SqlCorrections:
                 )
             )
         }
-        return sorted(found.values(), key=lambda one: -one.seq)
+        return sorted(found.values(), key=lambda one: -one.seq)[:limit]
 
     def _corrections(self, statement: sa.Select[Any]) -> list[Correction]:
         rows = self._rows(statement)
@@ -129,9 +150,12 @@ class SqlCorrections:
                 places[row[0]].append(Place(*row[1:]))
         return sorted((_correction(row, places[row[1]]) for row in rows), key=lambda one: -one.seq)
 
-    def in_force(self) -> list[InForce]:
+    def in_force(self, records: Collection[str] | None = None) -> list[InForce]:
         """See `CorrectionLog.in_force`."""
-        return counting([*map(_with_place, self._rows(_STANDING))])
+        if records is None:
+            return counting(map(_with_place, self._rows(_STANDING)))
+        # All corrections of a record are read together, so that the last of them is found.
+        return counting(_with_place(row) for places in _places(records) for row in self._rows(_STANDING.where(places)))
 
     def note_replaced(self, found: Iterable[tuple[str, Place]]) -> None:
         """See `CorrectionLog.note_replaced`."""

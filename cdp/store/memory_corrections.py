@@ -52,20 +52,33 @@ class InMemoryCorrections:
         """See `CorrectionLog.get`."""
         return self._kept.get(correction_id)
 
-    def listed(self, *, request: str | None = None, records: Collection[str] | None = None) -> list[Correction]:
+    def listed(
+        self,
+        *,
+        request: str | None = None,
+        records: Collection[str] | None = None,
+        before: int | None = None,
+        limit: int | None = None,
+    ) -> list[Correction]:
         """See `CorrectionLog.listed`."""
         found = [
             one
             for one in self._kept.values()
             if (request is None or one.request == request)
             and (records is None or not {place.record for place in one.places}.isdisjoint(records))
+            and (before is None or one.seq < before)
         ]
-        return sorted(found, key=lambda one: -one.seq)
+        return sorted(found, key=lambda one: -one.seq)[:limit]
 
-    def in_force(self) -> list[InForce]:
+    def in_force(self, records: Collection[str] | None = None) -> list[InForce]:
         """See `CorrectionLog.in_force`."""
         standing = sorted((one for one in self._kept.values() if one.active), key=lambda one: one.seq)
-        return counting(InForce(one.correction_id, one.lasts, place) for one in standing for place in one.places)
+        places = ((one, place) for one in standing for place in one.places)
+        return counting(
+            InForce(one.correction_id, one.lasts, place)
+            for one, place in places
+            if records is None or place.record in records
+        )
 
     def note_replaced(self, found: Iterable[tuple[str, Place]]) -> None:
         """See `CorrectionLog.note_replaced`."""

@@ -39,6 +39,11 @@ def test_a_correction_comes_back_as_it_was_written(shop: Store) -> None:
     assert shop.corrections.listed(request="rc-1") == [first]
     assert shop.corrections.listed(records=["pos:L:1", "web:u9"]) == [first]
     assert shop.corrections.listed(records=[]) == []
+    assert shop.corrections.listed(limit=1) == [second]
+    assert shop.corrections.listed(before=second.seq, limit=5) == [first]
+    everything = shop.corrections.in_force()
+    for records in (["pos:L:1"], ["web:u9", "pos:L:1"], []):
+        assert shop.corrections.in_force(records) == [one for one in everything if one.place.record in records]
 
 
 def test_the_last_correction_of_a_field_counts_and_a_withdrawal_brings_back_the_one_before(shop: Store) -> None:

@@ -48,7 +48,7 @@ def test_a_correction_from_writing_to_withdrawal(shop: Workshop, caller: Client)
     assert [(one["source"], one["value"], one["standing"]) for one in facts["where"]] == [
         ("sales", RIGHT, None), ("web", RIGHT, None),
     ]  # fmt: skip
-    assert caller.get(ONE).json() == {"profile_id": profile_id(1), "data": [facts]}
+    assert caller.get(ONE).json() == {"profile_id": profile_id(1), "data": [facts], "next_cursor": None}
     assert caller.get(f"/v1/profiles/{profile_id(2)}/corrections").json()["data"] == []
     url = f"{ONE}/{facts['correction']}/withdraw"
     assert caller.post(url.replace(profile_id(1), profile_id(2))).status_code == 404
@@ -149,3 +149,18 @@ def test_a_restriction_answers_the_request_about_this_person_only(
     assert Register(tmp_path / "privacy").read(name).status == "executing"
     assert caller.post(f"{url}/lift", json=said).status_code == 422
     assert caller.post(f"{url}/lift", json={"channel": "letter"}).status_code == 201
+
+
+def test_corrections_come_in_pages(caller: Client) -> None:
+    made = [correct(caller, value=f"zqx{number}@canary.org").json()["correction"] for number in range(5)]
+    seen: list[str] = []
+    cursor = ""
+    while cursor is not None:
+        page = caller.get(f"{ONE}?limit=2{cursor and '&cursor='}{cursor}").json()
+        assert len(page["data"]) <= 2
+        seen += [one["correction"] for one in page["data"]]
+        cursor = page["next_cursor"]
+    assert seen == made[::-1]
+    assert caller.get(f"{ONE}?limit=0").status_code == 422
+    assert caller.get(ONE.replace(profile_id(1), profile_id(2))).json()["next_cursor"] is None
+    assert [one["effective"] for one in caller.get(ONE).json()["data"]] == ["next run", *["no more"] * 4]
