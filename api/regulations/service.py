@@ -163,8 +163,8 @@ def _streams(services: Services, name: str) -> list[dict[str, Any]]:
 
 
 def _lifting(services: Services, name: str) -> Entry:
-    for one in Journal(services.privacy).entries():
-        if one.request == name and one.kind == "lifted_in_part":
+    for one in Journal(services.privacy).liftings():
+        if one.request == name:
             return one
     raise NotFoundError("There is no such regulation.")
 
@@ -172,7 +172,7 @@ def _lifting(services: Services, name: str) -> Entry:
 def _entries(services: Services) -> list[dict[str, Any]]:
     """All of both kinds, oldest first."""
     found = [_erasure_entry(one) for one in services.register.all() if _is_shown(one)]
-    found += [_lifting_entry(one) for one in Journal(services.privacy).entries() if one.kind == "lifted_in_part"]
+    found += [_lifting_entry(one) for one in Journal(services.privacy).liftings()]
     return sorted(found, key=_place)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from cdp.store.delivery_tables import destination_members, destinations
 from cdp.store.outbox import Outbox
 from pipelines.erasing import check, execution, requests
 from pipelines.erasing.lifting import lift_people
+from pipelines.erasing.replay import replay
 from privacy import receipts
 from privacy.work import Work
 from tests.unit.pipelines.erasing_world import ANN, MARKS, World, deliver, make_world
@@ -191,6 +193,22 @@ def test_one_of_a_batch_is_a_customer_again(world: World) -> None:
     )
     with pytest.raises(InputError, match="Nobody is kept out"):
         lift_people(world.settings, ["phone:+15035550123"])
+
+
+def test_who_was_let_in_again_stays_when_a_backup_is_restored(world: World, tmp_path: Path) -> None:
+    home, backup = world.settings.home, tmp_path / "backup"
+    made, _ = requests.submit(world.settings, [[f"email:{ANN}"], ["email:bob@marked.org"]], allow_many=True)
+    shutil.copytree(home, backup, ignore=shutil.ignore_patterns("privacy"))
+    requests.execute(world.settings, made.request)
+    assert lift_people(world.settings, ["contact_id:700001"])[1] == 1
+    for one in home.iterdir():
+        if one.name != "privacy":
+            shutil.rmtree(one) if one.is_dir() else one.unlink()
+    shutil.copytree(backup, home, dirs_exist_ok=True)
+    signed = replay(world.settings)
+    assert signed is not None and signed["receipt"]["status"] == "completed"
+    assert world.delivery.rows("select record_key from raw.sales_contacts") == [("700001",)]
+    assert world.found("bob@marked.org") == [] and replay(world.settings) is None
 
 
 def test_unknown_people_get_the_same_answer(world: World) -> None:
