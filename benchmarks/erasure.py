@@ -20,10 +20,12 @@ from time import process_time
 from typing import Any
 
 import duckdb
+import yaml
 
 from cdp.clock import stopwatch
 from cdp.settings import Settings, load_settings
 from demo.generate import generate
+from identity.quality_limits import SHIPPED
 from pipelines.erasing import requests
 from pipelines.run import run_pipeline
 
@@ -41,8 +43,17 @@ def prepare(home: Path, people: int) -> Settings:
     if not settings.warehouse.exists():
         with tempfile.TemporaryDirectory() as folder:
             generate("medium", seed=3, out=Path(folder) / "world", people=people)
-            run_pipeline(settings, Path(folder) / "world")
+            limits = _limits(Path(folder) / "limits.yaml")
+            run_pipeline(load_settings(home=home, as_of=AS_OF, identity_limits=limits), Path(folder) / "world")
     return settings
+
+
+def _limits(file: Path) -> Path:
+    """Demo people have names out of a short list, so with their number grows how many strangers look alike."""
+    content = yaml.safe_load(SHIPPED.read_text())
+    content["limits"]["refused_per_record"]["at_most"] = 1.0
+    file.write_text(yaml.safe_dump(content))
+    return file
 
 
 def copy_seconds(warehouse: Path) -> tuple[float, float]:

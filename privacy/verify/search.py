@@ -26,7 +26,7 @@ _BLOCK = 1 << 16
 # Places whose whole pattern is compared in one go.
 _PLACES = 1 << 15
 # A table of hashes that is 1/64 full lets few words through; a larger one than this is slower to look into.
-_MOST_BITS = 23
+_MOST_BITS = 24
 _MULTIPLIER = 0x9E3779B97F4A7C15
 _BLANK = 32
 _WORD = list(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
@@ -89,7 +89,8 @@ class Searcher:
         found: Counter[int] = Counter()
         if self._cells is not None:
             found.update(self._whole[hit.group()] for hit in self._cells.finditer(content))
-        if self._windows is None or not len(content):
+        # Most columns hold nothing that is long enough.
+        if self._windows is None or not len(content) or np.diff(offsets).max() < self._windows.shortest:
             return found
         text = np.frombuffer(content, dtype=np.uint8)
         numbers, positions = self._windows.find(text)
@@ -183,10 +184,10 @@ class _Windows:
         # Patterns in the order of their first words; equal words follow each other.
         self._numbers = np.argsort(words, kind="stable")
         self._words, self._first, self._entries = np.unique(words[self._numbers], return_index=True, return_counts=True)
-        shortest = int(self.lengths.min())
+        self.shortest = int(self.lengths.min())
         # One short pattern decides for all: looking closer for it costs the same with the long ones beside it.
-        self._stride = 8 if shortest >= 12 else 4
-        width = min(WORD, shortest - self._stride + 1)
+        self._stride = 8 if self.shortest >= 12 else 4
+        width = min(WORD, self.shortest - self._stride + 1)
         windows = np.unique(np.concatenate([_words(patterns, offset, width) for offset in range(self._stride)]))
         self._windows = _Hashes(windows, width)
         self._starts = _Hashes(self._words, WORD)

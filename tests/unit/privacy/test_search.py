@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import duckdb
+import numpy as np
 import pytest
 
 from privacy.inventory.model import Inventory
@@ -84,6 +85,18 @@ def test_it_finds_what_looking_at_every_byte_finds() -> None:
         assert Searcher(wanted).count(pieces) == counted, "a cut hides and doubles nothing"
         long = [text + b" " * 100, b" " * 100 + text]
         assert Searcher(wanted).count(long) == Searcher(wanted).count([b"".join(long)])
+
+
+def test_the_values_of_a_column_are_searched_each_by_itself() -> None:
+    draw = random.Random(7)
+    pieces = [*ENCODED, MAIL.encode()[:9], MAIL.encode()[9:], b"LOY-2002", b"x", b"", b"+1555", b"1234567", b"uk", b" "]
+    for _ in range(200):
+        values = [b"".join(draw.choices(pieces, k=draw.randint(0, 3))) for _ in range(draw.randint(1, 9))]
+        offsets = np.cumsum([0, *(len(value) for value in values)])
+        by_value: Counter[int] = Counter()
+        for value in values:
+            by_value.update(SEARCHER.count([value]))
+        assert SEARCHER.count_column(memoryview(b"".join(values)), offsets) == by_value
 
 
 def test_short_values_are_left_to_typed_comparison() -> None:
