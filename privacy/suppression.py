@@ -7,7 +7,7 @@ identifier is let in with all that their erasure suppressed; what others are kep
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -41,11 +41,14 @@ def together(people: Iterable[Sequence[Token]]) -> list[list[Token]]:
     ]
 
 
-def lift(folder: Path, people: Sequence[Named], *, name: str, at: datetime) -> int:
+def lift(folder: Path, people: Sequence[Named], *, name: str, at: datetime, audit: Callable[[], None]) -> int:
     """Let people come in again; returns how many were kept out.
 
-    One entry of the journal called `name` says so, also when nobody was. InputError for an identifier of which no
-    suppression is kept, ConflictError for an address by which several people are kept out; neither repeats it.
+    One entry of the journal called `name` says so, also when nobody was; `audit` is called before it is written, since
+    nothing is let in of which nobody could say who allowed it, and only when nothing is refused.
+
+    InputError for an identifier of which no suppression is kept, ConflictError for an address by which several people
+    are kept out; neither repeats it.
     """
     if any(one.mailbox is None and not _records(one) for one in people):
         raise InputError("Nobody is kept out by such an identifier alone; name a personal mail address or an id.")
@@ -68,6 +71,7 @@ def lift(folder: Path, people: Sequence[Named], *, name: str, at: datetime) -> i
                     "Several people are kept out by one address; name an id that is one person's alone."
                 )
             found |= own | (places - known)
+        audit()
         return [held[number] for place in sorted(found) for number in joined[place]]
 
     return Journal(folder).lift(name, choose, at)

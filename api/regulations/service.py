@@ -104,9 +104,9 @@ def _lifted(services: Services, caller: Caller, wanted: Wanted) -> str:
     kind, now = str(IdentifierType.USER_ID), wall_now()
     named = [Named(kind, _normal(services, value, place)) for place, value in enumerate(wanted.subject_ids)]
     name = suppression.new_name(now)
-    # Before it is done: what the trail does not know of does not happen.
-    services.audit.record(caller.actor, "privacy.unsuppressed", name, {"identifiers": len(named), "way": _LIST})
-    suppression.lift(services.privacy, named, name=name, at=now)
+    detail = {"identifiers": len(named), "way": _LIST}
+    audit = partial(services.audit.record, caller.actor, "privacy.unsuppressed", name, detail)
+    suppression.lift(services.privacy, named, name=name, at=now, audit=audit)
     return name
 
 

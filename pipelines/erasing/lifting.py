@@ -24,8 +24,11 @@ def lift_people(settings: Settings, identifiers: Sequence[str]) -> tuple[str, in
     """
     named, now = [parse(text) for text in identifiers], wall_now()
     name = suppression.new_name(now)
-    # First the audit log: nothing is let in of which nobody could say who allowed it.
-    with open_store(settings.database_url) as store:
+
+    def audit() -> None:
         detail = {"identifiers": len(named)}
-        store.append_audit([AuditEntry(secrets.token_hex(16), now, COMMAND_LINE, AUDITED, name, detail)])
-    return name, suppression.lift(settings.privacy, named, name=name, at=now)
+        entry = AuditEntry(secrets.token_hex(16), now, COMMAND_LINE, AUDITED, name, detail)
+        with open_store(settings.database_url) as store:
+            store.append_audit([entry])
+
+    return name, suppression.lift(settings.privacy, named, name=name, at=now, audit=audit)

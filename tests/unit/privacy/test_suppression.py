@@ -29,6 +29,7 @@ class Held:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.journal = Journal(folder)
+        self.audited: list[str] = []
 
     def tokens(self, *values: str) -> list[Token]:
         return [make(token_keys(self.folder), kind_of(value), value) for value in values]
@@ -37,7 +38,8 @@ class Held:
         self.journal.append("erased", [(request, together(self.tokens(*one) for one in people))], NOW)
 
     def lift(self, *people: Named) -> int:
-        return lift(self.folder, people, name=f"un-{len(self.journal.entries())}", at=NOW)
+        name = f"un-{len(self.journal.entries())}"
+        return lift(self.folder, people, name=name, at=NOW, audit=lambda: self.audited.append(name))
 
     def left(self, *values: str) -> set[str]:
         held = {token.value for _, token in self.journal.suppressed()}
@@ -84,8 +86,9 @@ def test_an_address_of_several_lifts_nobody_by_itself(held: Held) -> None:
     with pytest.raises(ConflictError, match="Several people") as caught:
         held.lift(mail("home@x.org"))
     assert held.journal.path.read_bytes() == before and "home" not in caught.value.message
+    assert held.audited == [], "what is refused was never done"
     assert held.lift(mail("home@x.org"), user("2")) == 1
-    assert held.left("web:1", "web:2", "home@x.org") == {"web:1", "home@x.org"}
+    assert held.left("web:1", "web:2", "home@x.org") == {"web:1", "home@x.org"} and held.audited == ["un-1"]
 
 
 @pytest.mark.parametrize("named", [Named("phone", "+15035550123"), Named("profile", "x")])
