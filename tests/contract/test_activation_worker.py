@@ -64,7 +64,9 @@ def test_going_on_a_dead_destination_slows_no_other(
             wait_for(receiver, 2)
             shop.members(2)
             wait_for(receiver, 3)
-            assert not [one for one in told if one.destination == "dead"], "its first pass is still waiting"
+            # Passes before the first message found nothing to send.
+            called = [one for one in told if one.destination == "dead" and one != Pass("dead")]
+            assert not called, "its first call is still waiting"
         finally:
             options.stop.set()
             dead.over.set()
