@@ -79,6 +79,13 @@ class ProfileGone(NotFoundError):
     title = "Profile gone"
 
 
+class UseRestricted(CdpError):
+    """A person whose data are stored and used for nothing."""
+
+    status = 403
+    title = "Use restricted"
+
+
 class PreconditionRequired(CdpError):
     """A change that does not say which version it changes."""
 

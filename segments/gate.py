@@ -2,8 +2,9 @@
 
 For most people consent is what the sources say: `marketing_consent` (the most recent statement) and `unsubscribed` (an
 objection, which always wins). Where the consent ledger says something about a profile and purpose, it takes over by its
-relation: `profile_id`, `purpose` and `state` (`given`, `refused` or `unknown`), in which the sources had their say
-already. Exports, previews and consent conditions all ask here and nowhere else.
+relation: `profile_id`, `purpose`, `state` (`given`, `refused` or `unknown`), in which the sources had their say
+already, and `decided_by`. Exports, previews and consent conditions all ask here and nowhere else. Whose data are
+restricted (Art. 18 GDPR) is in no segment, whatever it is for.
 """
 
 from __future__ import annotations
@@ -45,6 +46,17 @@ class Gate:
             .where(sql.equals(sql.column("purpose"), sql.text(purpose)))
             .subquery(exp.to_identifier(alias, quoted=True))
         )
+
+    def unrestricted(self, profiles: str) -> exp.Expr | None:
+        """True for profiles whose data may be used at all; None when all may."""
+        if self.ledger is None:
+            return None
+        restricted = (
+            exp.select(sql.column("profile_id"))
+            .from_(sql.relation(self.ledger))
+            .where(sql.equals(sql.column("decided_by"), sql.text("restriction")))
+        )
+        return exp.not_(exp.In(this=sql.column("profile_id", profiles), query=exp.Subquery(this=restricted)))
 
     def state(self, state: str, profiles: str, statements: str) -> exp.Expr:
         """True where the person's state is `given`, `refused` or `unknown`; aliases of profiles and statements."""

@@ -86,13 +86,15 @@ class Plan:
         return query.where(exp.In(this=sql.column("profile_id", alias), query=exp.Subquery(this=wanted)), copy=False)
 
     def source(self, selected: list[exp.Expr], conditions: list[exp.Expr]) -> exp.Select:
-        """SELECT … FROM profiles joined to whatever the expressions mention; no CTEs, no restriction."""
+        """SELECT … FROM profiles that may be used, joined to whatever the expressions mention; no CTEs."""
         used = {column.table for part in (*selected, *conditions) for column in part.find_all(exp.Column)}
         query = exp.select(*selected).from_(self.table("profiles", PROFILES))
         for alias, joined in self._joinable().items():
             if alias in used:
                 on = sql.equals(sql.column("profile_id", alias), sql.column("profile_id", PROFILES))
                 query.join(joined(), on=on, join_type="left", copy=False)
+        usable = self.gate.unrestricted(PROFILES)
+        conditions = [*conditions, *([usable] if usable is not None else [])]
         if conditions:
             query.where(*conditions, copy=False)
         return query

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from api import masking
+from api.gating import open_to
 from api.paging import begin
 from api.problems import ProfileGone, ProfileMoved
 from api.security import Caller
@@ -54,22 +55,32 @@ async def _heir(services: Services, profile: StoredProfile) -> StoredProfile:
     return profile
 
 
+async def _shown(services: Services, caller: Caller, profile_id: str, suffix: str = "") -> StoredProfile:
+    """As `living`, for its data. UseRestricted when they are kept out of use, and the caller handles no requests."""
+    profile = await living(services, profile_id, suffix)
+    await open_to(services, caller, [profile_id])
+    return profile
+
+
 async def document(services: Services, caller: Caller, profile_id: str) -> bytes:
     """The profile as JSON: the published text when the caller may see all of it, a masked copy otherwise."""
-    profile = await living(services, profile_id)
+    profile = await _shown(services, caller, profile_id)
     identifiers = await services.reader.identifiers(profile_id, limit=SHOWN_IDENTIFIERS)
     services.audit.record(caller.actor, "profile.read", profile_id, {"personal": caller.sees_personal_data})
     return _body(profile, identifiers, caller)
 
 
 async def found(services: Services, caller: Caller, kind: str, value: str) -> bytes:
-    """All living profiles that carry an identifier, as a JSON object. NotFoundError when there is none."""
+    """All living profiles that carry an identifier and may be used, as a JSON object. NotFoundError when none does.
+
+    UseRestricted when those that do are kept out of use.
+    """
     ids = (await services.reader.lookup(kind, services.normalise(kind, value)))[:MOST_FOUND]
     for profile_id in ids or ["nobody"]:
         detail = {"personal": caller.sees_personal_data, "type": kind}
         services.audit.record(caller.actor, "profile.lookup", profile_id, detail)
     bodies = []
-    for profile_id in ids:
+    for profile_id in await open_to(services, caller, ids):
         profile = await services.reader.get_profile(profile_id)
         # A publication may have come between the two reads.
         if profile is not None and profile.status == "living":
@@ -89,7 +100,7 @@ async def identifiers(
     services: Services, caller: Caller, profile_id: str, cursor: str | None, limit: int
 ) -> dict[str, Any]:
     """A page of a profile's identifiers."""
-    await living(services, profile_id, "/identifiers")
+    await _shown(services, caller, profile_id, "/identifiers")
     listing = await begin(services, f"identifiers:{profile_id}", cursor, limit)
     after = int(listing.after[0]) if listing.after else 0
     rows = await services.reader.identifiers(profile_id, after=after, limit=listing.fetch)
@@ -99,7 +110,7 @@ async def identifiers(
 
 async def events(services: Services, caller: Caller, profile_id: str, cursor: str | None, limit: int) -> dict[str, Any]:
     """A page of a profile's touchpoints, newest first."""
-    await living(services, profile_id, "/events")
+    await _shown(services, caller, profile_id, "/events")
     listing = await begin(services, f"events:{profile_id}", cursor, limit)
 
     def question(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
@@ -119,7 +130,7 @@ async def journey(
     services: Services, caller: Caller, profile_id: str, cursor: str | None, limit: int
 ) -> dict[str, Any]:
     """A page of a profile's stage episodes, in the order they were lived, and where the person stands now."""
-    profile = await living(services, profile_id, "/journey")
+    profile = await _shown(services, caller, profile_id, "/journey")
     listing = await begin(services, f"journey:{profile_id}", cursor, limit)
     after = int(listing.after[0]) if listing.after else 0
 

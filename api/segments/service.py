@@ -10,6 +10,7 @@ from typing import Any
 
 from api import masking
 from api.cursors import Position
+from api.gating import restricted
 from api.paging import Listing, begin
 from api.security import Caller
 from api.services import Services
@@ -71,6 +72,8 @@ async def members(
     after = str(listing.after[0]) if listing.after else None
     rows = await services.reader.memberships(key, after=after, limit=listing.fetch, exportable=exportable)
     page = listing.page(rows, lambda row: [row.profile_id], lambda row: dict(vars(row)))
+    closed = await restricted(services, listing.publication)
+    page["data"] = [row for row in page["data"] if row["profile_id"] not in closed]
     names = _names(fields)
     ids = [row["profile_id"] for row in page["data"]]
     detail: dict[str, Any] = {"rows": len(ids), "exportable": exportable, **audited.stretch(after, ids)}

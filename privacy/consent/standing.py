@@ -26,7 +26,7 @@ class Standing:
         self._store = store
         self._lock = threading.Lock()
         self._ledger = empty()
-        self._states: tuple[str, Ledger, pa.Table] | None = None
+        self._states: _States | None = None
 
     def ledger(self) -> Ledger:
         """All that has been said up to now."""
@@ -44,16 +44,51 @@ class Standing:
 
         Returns the relation, None while nobody has said anything, and the last entry that it knows.
         """
+        known, kept = self._kept(snapshot)
+        if known.is_empty:
+            return None, known.last
+        if kept is None:
+            kept = self._keep(connection, snapshot, known)
+        connection.register(RELATION, kept.table)
+        return RELATION, known.last
+
+    def restricted(self, snapshot: str, connection: duckdb.DuckDBPyConnection | None = None) -> frozenset[str] | None:
+        """Ids of the living profiles whose data may be stored and nothing else.
+
+        None when that is not known by heart: then it is asked on a connection to the snapshot.
+        """
+        known, kept = self._kept(snapshot)
+        if known.is_empty:
+            return frozenset()
+        if kept is None:
+            kept = None if connection is None else self._keep(connection, snapshot, known)
+        return None if kept is None else kept.restricted
+
+    def _kept(self, snapshot: str) -> tuple[Ledger, _States | None]:
+        """The ledger as it is now, and the states that are kept of it and this snapshot."""
         known = self.ledger()
         with self._lock:
             kept = self._states
-        if (kept is None or kept[0] != snapshot) and not whole(self._store, known):
+        if (kept is None or kept.snapshot != snapshot) and not whole(self._store, known):
             known = self._read_anew()
-        if known.is_empty:
-            return None, known.last
-        if kept is None or kept[0] != snapshot or kept[1] is not known:
-            kept = (snapshot, known, effective.states(connection, known))
-            with self._lock:
-                self._states = kept
-        connection.register(RELATION, kept[2])
-        return RELATION, known.last
+        fits = kept is not None and kept.snapshot == snapshot and kept.ledger is known
+        return known, kept if fits else None
+
+    def _keep(self, connection: duckdb.DuckDBPyConnection, snapshot: str, known: Ledger) -> _States:
+        kept = _States(snapshot, known, effective.states(connection, known))
+        with self._lock:
+            self._states = kept
+        return kept
+
+
+class _States:
+    """What a ledger decides about the profiles of a snapshot."""
+
+    def __init__(self, snapshot: str, ledger: Ledger, table: pa.Table) -> None:
+        import pyarrow.compute as pc
+
+        self.snapshot = snapshot
+        self.ledger = ledger
+        self.table = table
+        chosen = table.filter(pc.equal(table["decided_by"], "restriction"))
+        self.restricted: frozenset[str] = frozenset(chosen["profile_id"].to_pylist())

@@ -243,6 +243,10 @@ class World:
 
     def _hear(self, row: dict[str, Any]) -> None:
         number = int(row["profile_id"][:8], 16)
+        if row["change"] in ("restricted", "lifted"):
+            told = {name for name, value in row.items() if value}
+            assert told <= {"message_id", "change", "profile_id", "at"}, "a notice tells nothing but whom"
+            return
         if not row["member"]:
             assert "mail" not in row
             self.believes.discard(number)

@@ -103,9 +103,16 @@ def test_a_restriction_is_out_of_everything_until_it_is_lifted(shop: Workshop, c
     assert {state for state, _ in states(answer).values()} == {"refused"}
     assert who not in ids(caller.get("/v1/segments/german/members?exportable=true"))
     assert who not in caller.get("/v1/segments/german/export?format=ndjson").text
-    assert caller.get(f"/v1/profiles/{who}").status_code == 200, "stored it stays"
+    assert who not in ids(caller.get("/v1/segments/german/members"))
+    assert caller.get(f"/v1/profiles/{who}").status_code == 200, "whoever handles requests sees what is stored"
+    marketer = shop.caller("profiles:read", "segments:read", "consent:read")
+    for path in ("", "/events", "/journey", "/identifiers"):
+        closed = marketer.get(f"/v1/profiles/{who}{path}")
+        assert closed.status_code == 403 and closed.json()["title"] == "Use restricted"
+    assert marketer.get(f"/v1/profiles/{who}/consents").status_code == 200
     lifted = caller.post(f"/v1/profiles/{who}/restriction/lift", json=FORM)
     assert not lifted.json()["restricted"] and states(lifted)["analytics"] == ("unknown", "nothing")
+    assert marketer.get(f"/v1/profiles/{who}").status_code == 200
 
 
 def test_as_of_a_moment(shop: Workshop, caller: Client) -> None:

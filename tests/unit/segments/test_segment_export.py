@@ -115,10 +115,12 @@ def test_another_purpose_never_widens_what_the_segment_is_for(
 
 
 def test_a_ledger_takes_over_from_the_sources(people: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    people.execute("CREATE TABLE ledger (profile_id VARCHAR, purpose VARCHAR, state VARCHAR)")
     people.execute(
-        "INSERT INTO ledger VALUES ('b', 'marketing', 'given'), ('a', 'marketing', 'refused'),"
-        " ('a', 'service', 'refused'), ('e', 'marketing', 'given')"
+        "CREATE TABLE ledger (profile_id VARCHAR, purpose VARCHAR, state VARCHAR, decided_by VARCHAR DEFAULT 'ledger')"
+    )
+    people.execute(
+        "INSERT INTO ledger (profile_id, purpose, state) VALUES ('b', 'marketing', 'given'),"
+        " ('a', 'marketing', 'refused'), ('a', 'service', 'refused'), ('e', 'marketing', 'given')"
     )
     out, gate = tmp_path / "out.csv", Gate("ledger")
 
@@ -128,6 +130,10 @@ def test_a_ledger_takes_over_from_the_sources(people: duckdb.DuckDBPyConnection,
     service = segment("trait.country = 'DE'", purpose="service")
     export(people, service, format="csv", out=out, as_of=AS_OF, gate=gate)
     assert [row["profile_id"] for row in read(out)] == ["b", "c", "d", "f"]
+
+    people.execute("UPDATE ledger SET decided_by = 'restriction' WHERE profile_id = 'b'")
+    export(people, service, format="csv", out=out, as_of=AS_OF, gate=gate)
+    assert [row["profile_id"] for row in read(out)] == ["c", "d", "f"], "what is restricted is in no segment"
 
     silent = segment("consent('marketing') = 'unknown'", purpose="service")
     export(people, silent, format="csv", out=out, as_of=AS_OF, gate=gate)

@@ -85,7 +85,9 @@ def test_the_sample_shows_only_exportable_people_and_masks_them(people: duckdb.D
 
 def test_a_ledger_rules_the_preview_too(people: duckdb.DuckDBPyConnection) -> None:
     said = "(VALUES ('b', 'given'), ('a', 'refused'), ('c', 'unknown')) AS said(profile_id, state)"
-    people.execute(f"CREATE TABLE ledger AS SELECT profile_id, 'marketing' AS purpose, state FROM {said}")
+    people.execute(
+        f"CREATE TABLE ledger AS SELECT profile_id, 'marketing' AS purpose, state, 'ledger' AS decided_by FROM {said}"
+    )
     found = preview(people, segment("trait.country = 'DE'"), as_of=AS_OF, gate=Gate("ledger"))
     assert found.exportable == 1
     assert [row["profile_id"] for row in found.sample] == ["b"]
