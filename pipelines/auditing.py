@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cdp.clock import wall_now
@@ -35,12 +36,12 @@ def sign(settings: Settings, progress: Progress) -> None:
         progress("the audit log could not be signed; see whether the privacy folder (CDP_PRIVACY_DIR) can be written")
 
 
-def verify(settings: Settings) -> list[str]:
-    """What is wrong with the audit log, in sentences; none when all holds."""
+def verify(settings: Settings, *, public_key: Path | None = None, copy: Path | None = None) -> list[str]:
+    """What is wrong with the audit log, in sentences; none when all holds. See `privacy.checkpoints.verify`."""
     from privacy import checkpoints
 
     with open_store(settings.database_url) as store:
-        return checkpoints.verify(settings.privacy, store)
+        return checkpoints.verify(settings.privacy, store, public_key=public_key, copy=copy)
 
 
 def rows(settings: Settings, *, action: str | None, object: str | None, after: int, limit: int) -> list[AuditRow]:

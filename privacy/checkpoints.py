@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
+from cdp.errors import InputError
 from cdp.store import chain
 from cdp.store.base import Store
 from privacy import keys, receipts
@@ -52,15 +53,22 @@ def write(folder: Path, store: Store, now: datetime) -> bool:
     return True
 
 
-def verify(folder: Path, store: Store, public_key: Path | None = None) -> list[str]:
-    """Sentences about what is wrong with the log or its checkpoints; none when all holds."""
+def verify(folder: Path, store: Store, *, public_key: Path | None = None, copy: Path | None = None) -> list[str]:
+    """Sentences about what is wrong with the log or its checkpoints; none when all holds.
+
+    Whoever may write the folder too can cut off its newest lines, or sign all anew with another key. That shows against
+    a `copy` of the checkpoints and the `public_key`, kept elsewhere. InputError when they cannot be read.
+    """
     path = folder / FILE
     written: list[dict[str, Any]] = []
     if path.exists():
         with _locked(path) as file:
             written = _read(file)
-    problems = _signatures(written, public_key or folder / keys.PUBLIC_KEY) if written else []
-    signed = {one["checkpoint"]["seq"]: one["checkpoint"] for one in written}
+    key = public_key or folder / keys.PUBLIC_KEY
+    problems = _signatures(written, key, "checkpoint") if written else []
+    copied = _copied(copy) if copy is not None else []
+    problems += _signatures(copied, key, "the copy's checkpoint") + _against(copied, written) if copied else []
+    signed = {one["checkpoint"]["seq"]: one["checkpoint"] for one in (*written, *copied)}
     after, previous, broken = 0, chain.GENESIS, None
     while rows := store.audit_rows(after=after, limit=_BATCH):
         if broken is None:
@@ -84,7 +92,38 @@ def verify(folder: Path, store: Store, public_key: Path | None = None) -> list[s
     return problems
 
 
-def _signatures(written: list[dict[str, Any]], public_key: Path) -> list[str]:
+def _copied(file: Path) -> list[dict[str, Any]]:
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise InputError(f"The copy {file.name} cannot be read.") from None
+    return [_checkpoint(line, f"Line {number} of {file.name}") for number, line in enumerate(lines, start=1)]
+
+
+def _checkpoint(line: str, place: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(line)
+        body, _ = dict(found["checkpoint"]), found["signature"]
+        complete = body.keys() >= {"seq", "hash", "at", "sequence", "previous"}
+    except (ValueError, KeyError, TypeError):
+        complete = False
+    if not complete:
+        raise InputError(f"{place} is no checkpoint; copy {FILE} as it is.")
+    return found
+
+
+def _against(copied: list[dict[str, Any]], written: list[dict[str, Any]]) -> list[str]:
+    """What the privacy folder holds otherwise than a copy of it that was taken before."""
+    for number, (former, now) in enumerate(zip(copied, written, strict=False), start=1):
+        if former != now:
+            return [f"Checkpoint {number} in the privacy folder is not the one in the copy."]
+    if len(copied) > len(written):
+        told = f"checkpoint {len(written) + 1}, signed {_when(copied[len(written)]['checkpoint'])}, and what follows it"
+        return [f"The privacy folder has lost {told}."]
+    return []
+
+
+def _signatures(written: list[dict[str, Any]], public_key: Path, what: str) -> list[str]:
     from cryptography.exceptions import InvalidSignature
 
     public = keys.public_key(public_key)
@@ -94,9 +133,10 @@ def _signatures(written: list[dict[str, Any]], public_key: Path) -> list[str]:
         try:
             public.verify(base64.b64decode(signed["signature"]), receipts.canonical(body))
         except (InvalidSignature, ValueError):
-            problems.append(f"The signature of checkpoint {number} does not hold.")
+            problems.append(f"The signature of {what} {number} does not hold.")
         if body["sequence"] != number or body["previous"] != previous:
-            problems.append(f"Checkpoint {number} does not follow from the one before it.")
+            name = f"{what} {number}"
+            problems.append(f"{name[0].upper()}{name[1:]} does not follow from the one before it.")
         previous = receipts.digest(body)
     return problems
 

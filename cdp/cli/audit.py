@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
 from cdp.cli.data import Json
@@ -83,11 +85,15 @@ def checkpoint(as_json: bool = Json) -> None:
 
 
 @app.command("verify")
-def verify(as_json: bool = Json) -> None:
+def verify(
+    copy: Path | None = typer.Option(None, "--copy", help="A copy of audit-checkpoints.jsonl, kept elsewhere."),
+    public_key: Path | None = typer.Option(None, "--public-key", help="The key that signs, as it was kept elsewhere."),
+    as_json: bool = Json,
+) -> None:
     """Whether the log holds: its chain, and every place that was signed. Exit code 1 when it does not."""
     from pipelines import auditing
 
-    problems = auditing.verify(load_settings())
+    problems = auditing.verify(load_settings(), public_key=public_key, copy=copy)
     if as_json:
         emit_json({"holds": not problems, "problems": problems})
     elif not problems:

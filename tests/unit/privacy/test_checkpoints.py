@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from cdp.errors import InputError
 from cdp.store import chain
 from cdp.store.base import AuditEntry, AuditRow
 from cdp.store.memory import InMemoryStore
-from privacy import checkpoints
+from privacy import checkpoints, keys
 from tests.support.publications import NOW
 
 
@@ -101,3 +102,35 @@ def test_a_line_that_a_kill_cut_off_is_written_again(store: InMemoryStore, tmp_p
     assert checkpoints.verify(tmp_path, store) == []
     assert checkpoints.write(tmp_path, store, NOW)
     assert path.read_bytes() == whole, "Ed25519 signs the same text alike"
+
+
+def test_a_copy_tells_what_was_done_to_the_folder(store: InMemoryStore, tmp_path: Path) -> None:
+    path, copy, key = tmp_path / checkpoints.FILE, tmp_path / "copy.jsonl", tmp_path / "copy.pem"
+    copy.write_bytes(path.read_bytes())
+    key.write_bytes((tmp_path / keys.PUBLIC_KEY).read_bytes())
+    assert checkpoints.verify(tmp_path, store, copy=copy, public_key=key) == []
+
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text(lines[0])
+    del rows(store)[3:]
+    assert checkpoints.verify(tmp_path, store) == [], "both were cut off together"
+    lost, cut = checkpoints.verify(tmp_path, store, copy=copy)
+    assert lost == ("The privacy folder has lost checkpoint 2, signed on 2026-01-01 at 00:00 UTC, and what follows it.")
+    assert "ends with entry 3, but entry 6 was signed" in cut
+
+    path.unlink()
+    for name in (keys.PUBLIC_KEY, keys.SIGNING_KEY):
+        (tmp_path / name).unlink()
+    assert checkpoints.write(tmp_path, store, NOW)
+    assert checkpoints.verify(tmp_path, store) == [], "all was signed anew with another key"
+    assert checkpoints.verify(tmp_path, store, public_key=key)[0] == "The signature of checkpoint 1 does not hold."
+
+
+def test_a_copy_that_is_none(store: InMemoryStore, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.jsonl"
+    with pytest.raises(InputError, match=r"The copy copy.jsonl cannot be read"):
+        checkpoints.verify(tmp_path, store, copy=copy)
+    for text in ("{}", "no json", '{"checkpoint": {"seq": 1}, "signature": "x"}', '{"checkpoint": 1, "signature": 2}'):
+        copy.write_text(text)
+        with pytest.raises(InputError, match=r"Line 1 of copy.jsonl is no checkpoint"):
+            checkpoints.verify(tmp_path, store, copy=copy)
