@@ -134,7 +134,7 @@ def test_a_server_forgets_records_of_the_erased_with_the_next_snapshot(
 ) -> None:
     """A refusal of somebody who stays names the erased one's record; no entry goes with it."""
     shop.consents.write([said(1, "objected", records=(("sales", "c1"), ("sales", "c2")))], at=NOW)
-    monkeypatch.setattr(effective, "states", lambda *_: pa.table({"profile_id": ["x"]}))
+    monkeypatch.setattr(effective, "states", lambda *_: pa.table({"profile_id": ["x"], "decided_by": ["ledger"]}))
     standing = Standing(shop)
     with duckdb.connect() as connection:
         standing.install(connection, "one")
