@@ -29,6 +29,13 @@ from tests.support.publications import NOW
 
 pytestmark = pytest.mark.slow
 KILLS = 20
+
+
+def receipts_told(home: Home) -> list[str]:
+    """The receipts as they are; they hold no personal data."""
+    return [path.read_text() for path in sorted((home.path / "privacy" / "receipts").rglob("*")) if path.is_file()]
+
+
 STEPS = ("plan", "hold", "suppress", "landing", "warehouse", "decisions", "publication", "files", "settle", "verify")
 
 
