@@ -45,7 +45,7 @@ async def say(
 async def restrict(
     services: ServicesDependency, caller: ConsentWriter, profile_id: ProfileId, restriction: Restriction
 ) -> dict[str, Any]:
-    """Restrict the use of a person's data (Art. 18 GDPR): stored, but out of everything that reaches out.
+    """Restrict the use of a person's data (Art. 18 GDPR): stored, and used for nothing.
 
     Destinations that were given the person are told (Art. 19). A `request` is under way from then on.
     """

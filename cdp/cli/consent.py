@@ -88,7 +88,7 @@ def restrict(
     author: str | None = Author,
     as_json: bool = Json,
 ) -> None:
-    """Restrict the use of a person's data (Art. 18): stored, but in nothing that reaches out. It counts at once."""
+    """Restrict the use of a person's data (Art. 18): stored, and used for nothing. It counts at once."""
     from cdp.cli.privacy_requests import operator
     from pipelines import consents
 

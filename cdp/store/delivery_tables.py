@@ -1,8 +1,8 @@
 """The tables of activation: destinations, the outbox that is also the log, and whom each receiver holds.
 
 An outbox row is written in the transaction of the change it tells; that somebody is erased, their data corrected or
-restricted is a change too. Addresses and secrets of receivers are in `destinations`, which no erasure
-touches; deliveries and holdings name people by profile id only.
+restricted is a change too. Addresses and secrets of receivers are in `destinations`, which no erasure touches;
+deliveries and holdings name people by profile id only.
 """
 
 from __future__ import annotations

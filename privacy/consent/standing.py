@@ -67,6 +67,8 @@ class Standing:
     def _kept(self, snapshot: str) -> tuple[Ledger, _States | None]:
         """The ledger as it is now, and the states that are kept of it and this snapshot."""
         known = self.ledger()
+        if known.is_empty:
+            return known, None
         with self._lock:
             kept = self._states
         if (kept is None or kept.snapshot != snapshot) and not whole(self._store, known):

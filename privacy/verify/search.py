@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 WORD = 8
-CHUNK = 16 << 20
 # Words looked at in one go: what is computed of them stays in the processor's cache.
 _BLOCK = 1 << 16
 # Places whose whole pattern is compared in one go.
@@ -206,7 +205,7 @@ class _Windows:
         """Places, multiples of the stride, at which a window of a pattern may stand."""
         import numpy as np
 
-        scratch = Scratch(_BLOCK)
+        scratch = _Scratch(_BLOCK)
         for start in range(0, WORD, self._stride):
             whole = max(len(content) - start, 0) // WORD
             words = content[start : start + whole * WORD].view(np.uint64)
@@ -226,7 +225,7 @@ class _Windows:
         positions = (places[:, None] - np.arange(self._stride)).ravel()
         positions = positions[(positions >= 0) & (positions < len(every))]
         words = every[positions]
-        likely = self._starts.places(words, Scratch(len(words)))
+        likely = self._starts.places(words, _Scratch(len(words)))
         positions, words = positions[likely], words[likely]
         nearest = np.minimum(np.searchsorted(self._words, words), len(self._words) - 1)
         exact = self._words[nearest] == words
@@ -264,7 +263,7 @@ class _Hashes:
         self._table = np.zeros(1 << bits, dtype=bool)
         self._table[(words * self._multiplier >> self._shift).astype(np.int64)] = True
 
-    def places(self, words: Array, scratch: Scratch) -> Array:
+    def places(self, words: Array, scratch: _Scratch) -> Array:
         """Indices of words that may be in the set; no word of the set is left out."""
         import numpy as np
 
@@ -275,7 +274,7 @@ class _Hashes:
         return np.flatnonzero(there)
 
 
-class Scratch:
+class _Scratch:
     """Room for what is computed of up to `size` words; asking the system for it each time costs more than the sums."""
 
     def __init__(self, size: int) -> None:

@@ -214,7 +214,8 @@ def test_killed_anywhere_it_ends_with_one_receipt_and_nothing_left(rounds: Calla
         killed += 1
         made.home.cdp("privacy", "run")
         requests = made.home.facts("privacy", "list")
-        assert [one["status"] for one in requests] == ["completed"], f"round {killed}"
+        told = f"round {killed}: {receipts_told(made.home)}"
+        assert [one["status"] for one in requests] == ["completed"], told
         folder = made.home.path / "privacy"
         assert len(list((folder / "receipts").iterdir())) == 1
         assert receipts.verify(folder) == []
