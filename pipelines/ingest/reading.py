@@ -6,14 +6,13 @@ lines are no records; it does not judge records. Typing and JSON are left to SQL
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO
 
+from cdp import gzipped
 from cdp.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,6 +58,6 @@ def opened(path: Path, file: str) -> Iterator[BinaryIO]:
         packed = plain.read(2) == _GZIP
         plain.seek(0)
         try:
-            yield cast("BinaryIO", gzip.GzipFile(fileobj=plain)) if packed else plain
-        except (EOFError, gzip.BadGzipFile, zlib.error):
+            yield gzipped.reader(plain) if packed else plain
+        except gzipped.DAMAGED:
             raise InputError(f"{file} is only half written or damaged (gzip); deliver it again.") from None

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from privacy.verify.needles import SHORTEST
 from privacy.verify.search import Searcher
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from privacy.verify.search import Array
 
 ROWS = 60_000
+_WHOLE_NUMBERS = ("BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT")
 _TEXTUAL = ("VARCHAR", "BLOB", "JSON", "UUID", "ENUM", "STRUCT", "MAP", "UNION", "BIGINT", "HUGEINT", "[]")
 
 
@@ -50,6 +52,12 @@ def scan_attached(
     ).fetchall()
     textual: dict[tuple[str, str], list[str]] = {}
     for schema, table, column, kind in columns:
+        if (
+            kind in _WHOLE_NUMBERS
+            and not searcher.needs_lines
+            and not _is_long(connection, f'{database}."{schema}"."{table}"', column)
+        ):
+            continue
         if any(word in kind for word in _TEXTUAL):
             text = f'"{column}"' if kind == "VARCHAR" else f'cast("{column}" as varchar)'
             textual.setdefault((schema, table), []).append(f"{text} || chr(10)" if searcher.needs_lines else text)
@@ -67,6 +75,12 @@ def scan_attached(
             for column in batch.columns:
                 hits.update(searcher.count_column(*_content(column)))
     return found
+
+
+def _is_long(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> bool:
+    """Whether a column of whole numbers has one with so many digits that a value could be among them."""
+    least, most = connection.execute(f'select min("{column}"), max("{column}") from {table}').fetchall()[0]
+    return least is not None and max(len(str(least)), len(str(most))) >= SHORTEST
 
 
 def scan_sqlite(path: Path, searcher: Searcher) -> dict[str, Counter[int]]:

@@ -7,7 +7,6 @@ and msgpack hold text as it is. A file that says it is packed and cannot be unpa
 from __future__ import annotations
 
 import bz2
-import gzip
 import io
 import lzma
 import zipfile
@@ -16,7 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from cdp import gzipped
+
 CHUNK = 16 << 20
+_UNREADABLE: tuple[type[Exception], ...] = (OSError, lzma.LZMAError, *gzipped.DAMAGED)
 
 
 class DamagedError(Exception):
@@ -41,7 +43,7 @@ def views(path: Path) -> Iterator[Iterator[bytes]]:
 
 def _opener(head: bytes) -> Any:
     if head[:2] == b"\x1f\x8b":
-        return gzip.open
+        return gzipped.reader
     if head[:3] == b"BZh":
         return bz2.open
     if head[:6] == b"\xfd7zXZ\x00":
@@ -63,7 +65,7 @@ def _chunks(handle: Any) -> Iterator[bytes]:
 def _unpacked(opener: Any, handle: IO[bytes]) -> Iterator[bytes]:
     try:
         yield from _chunks(opener(handle))
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except _UNREADABLE as error:
         raise DamagedError(type(error).__name__) from None
 
 

@@ -75,8 +75,9 @@ def scan(
 ) -> Scan:
     """Search `home` (and a PostgreSQL store) for the needles; `leave_out` names files that hold them on purpose.
 
-    `tables` searches the tables of a DuckDB file, by default all rows of all of them; files are searched in as many
-    threads as `config` names.
+    `tables` searches the tables of a DuckDB file in place of all rows of all of them; it is then the tables of all
+    databases that are asked, and not the bytes they are packed in. Files are searched in as many threads as `config`
+    names.
     """
     asked = list(needles)
     wanted = searchable(asked)
@@ -88,7 +89,7 @@ def scan(
     searcher = Searcher(patterns(wanted), {needle.value: len(wanted) + n for n, needle in enumerate(whole)})
     paths = sorted(path for path in home.rglob("*") if path.is_file() and not leave_out(path))
     typed = tables or partial(databases.scan_duckdb, config=config)
-    look = partial(_scan_file, home=home, searcher=searcher, inventory=inventory, tables=typed)
+    look = partial(_scan_file, home=home, searcher=searcher, inventory=inventory, tables=typed, packed=tables is None)
     with ThreadPoolExecutor(max_workers=int(config.get("threads", 1))) as pool:
         for one in pool.map(look, sorted(paths, key=_size, reverse=True)):
             found.join(one)
@@ -108,7 +109,9 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _scan_file(path: Path, *, home: Path, searcher: Searcher, inventory: Inventory, tables: Tables) -> Scan:
+def _scan_file(
+    path: Path, *, home: Path, searcher: Searcher, inventory: Inventory, tables: Tables, packed: bool
+) -> Scan:
     import duckdb
 
     relative = path.relative_to(home).as_posix()
@@ -117,10 +120,11 @@ def _scan_file(path: Path, *, home: Path, searcher: Searcher, inventory: Invento
     found = Scan(files=1)
     try:
         found.bytes = path.stat().st_size
-        for view in views(path):
-            found.add(place, searcher.count(view))
         with path.open("rb") as handle:
             head = handle.read(16)
+        if packed or not (path.suffix == ".duckdb" or head == _SQLITE):
+            for view in views(path):
+                found.add(place, searcher.count(view))
         if path.suffix == ".duckdb":
             for table, hits in tables(path, searcher).items():
                 found.add(f"{place}:{table}", hits)

@@ -87,6 +87,24 @@ def test_it_finds_what_looking_at_every_byte_finds() -> None:
         assert Searcher(wanted).count(long) == Searcher(wanted).count([b"".join(long)])
 
 
+@pytest.mark.parametrize("mail", ["jane.doe+x@example.org", MAIL])
+def test_nothing_is_overlooked_among_bytes_that_are_no_text(mail: str) -> None:
+    """Blocks of packed bytes, of text and of both, with values of plain ASCII and beyond it."""
+    draw = random.Random(7)
+    wanted = patterns([Needle(0, "mailbox", mail), Needle(1, "record", "LOY-2002")])
+    searcher = Searcher(wanted)
+    for share in (0.0, 0.05, 0.3, 1.0):
+        expected: Counter[int] = Counter()
+        parts = []
+        for _ in range(200):
+            size = draw.randint(1, 9_000)
+            parts.append(b" " * size if draw.random() < share else draw.randbytes(size))
+            one = draw.choice(wanted)
+            expected[one.needle] += 1
+            parts.append(b'"' + one.bytes + b'"')
+        assert searcher.count([b"".join(parts)]) == expected, share
+
+
 def test_the_values_of_a_column_are_searched_each_by_itself() -> None:
     draw = random.Random(7)
     pieces = [*ENCODED, MAIL.encode()[:9], MAIL.encode()[9:], b"LOY-2002", b"x", b"", b"+1555", b"1234567", b"uk", b" "]
