@@ -46,12 +46,17 @@ class TextFile:
     encoding: str
     _western: bool | None = None
 
+    @property
+    def is_utf8(self) -> bool:
+        """Whether it is read as UTF-8, of which broken bytes are kept as they are."""
+        return self.encoding.startswith("utf-8")
+
     def repair(self, line: str) -> str | None:
         """The line as it is, re-read as Windows-1252, or None when its bytes are no text."""
         if line.isascii() or not _has_raw_bytes(line):
             return line
         if self._western is None:
-            self._western = self.encoding.startswith("utf-8") and _is_western(self.path, self.file)
+            self._western = self.is_utf8 and _is_western(self.path, self.file)
             if self._western:
                 _log.info("%s is read as Windows-1252: it holds no UTF-8", self.file)
         return line.encode("utf-8", "surrogateescape").decode("cp1252") if self._western else None

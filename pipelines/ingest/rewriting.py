@@ -6,6 +6,7 @@ skip. Parquet loses the rows. What stays is byte for byte what it was, except fo
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -17,6 +18,8 @@ from typing import Any, BinaryIO, TextIO, cast
 
 from cdp import gzipped
 from pipelines.ingest.encoding import open_text
+from pipelines.ingest.lines import blocks, spans
+from pipelines.ingest.reading import opened
 from pipelines.sources.entity import Format
 
 _GZIP = b"\x1f\x8b"
@@ -55,28 +58,47 @@ def rewrite(source: Path, target: Path, layout: Layout, changes: Changes) -> Non
     newline = "\n" if layout.format == "jsonl" else ""
     with (
         open_text(source, source.name, encoding=layout.encoding, newline=newline, may_be_blank=True) as text,
-        _writing(source, target, text.encoding) as out,
+        _writing(source, target) as out,
     ):
-        _copy_lines(text.lines, out, layout, changes)
+        if layout.format == "jsonl" and text.is_utf8 and not (changes.values or changes.texts):
+            with opened(source, source.name) as handle:
+                _blank_lines(handle, out, changes.gone)
+            return
+        errors = "surrogateescape" if text.is_utf8 else "strict"
+        written = io.TextIOWrapper(out, encoding=text.encoding, errors=errors, newline="")
+        _copy_lines(text.lines, written, layout, changes)
+        written.flush()
+        written.detach()
 
 
 @contextmanager
-def _writing(source: Path, target: Path, encoding: str) -> Iterator[TextIO]:
+def _writing(source: Path, target: Path) -> Iterator[BinaryIO]:
     import os
 
     with source.open("rb") as handle:
         packed = handle.read(2) == _GZIP
     with target.open("wb") as plain:
         binary = gzipped.writer(plain) if packed else cast("BinaryIO", plain)
-        errors = "surrogateescape" if encoding.startswith("utf-8") else "strict"
-        out = io.TextIOWrapper(binary, encoding=encoding, errors=errors, newline="")
-        yield out
-        out.flush()
-        out.detach()
+        yield binary
         if packed:
             binary.close()
         plain.flush()
         os.fsync(plain.fileno())
+
+
+def _blank_lines(handle: BinaryIO, out: BinaryIO, gone: Mapping[int, int]) -> None:
+    """As `_copy_lines` where lines only go, without making text of the others."""
+    import numpy as np
+
+    lines = np.array(sorted({line + more for line, spanned in gone.items() for more in range(spanned)}), dtype=np.int64)
+    for first, block, ends in blocks(handle):
+        low, high = np.searchsorted(lines, [first, first + len(ends)])
+        kept_from, view = 0, memoryview(block)
+        for start, end in spans(ends, lines[low:high] - first):
+            mark = len(codecs.BOM_UTF8) if first == 1 and not start and block.startswith(codecs.BOM_UTF8) else 0
+            out.write(view[kept_from : start + mark])
+            kept_from = start + len(block[start:end].rstrip(b"\r\n"))
+        out.write(view[kept_from:])
 
 
 def _copy_lines(lines: TextIO, out: TextIO, layout: Layout, changes: Changes) -> None:
