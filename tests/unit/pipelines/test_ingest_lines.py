@@ -5,9 +5,9 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
-from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,12 +31,12 @@ def test_blocks_hold_every_line_once(parts: list[bytes], size: int) -> None:
 
 @given(BYTES, st.sets(st.integers(1, 12)), st.booleans(), st.booleans())
 def test_blanking_lines_of_bytes_is_copying_text_without_them(
-    tmp_path_factory: object, parts: list[bytes], gone: set[int], marked: bool, packed: bool
+    tmp_path_factory: pytest.TempPathFactory, parts: list[bytes], gone: set[int], marked: bool, packed: bool
 ) -> None:
     content = (codecs.BOM_UTF8 if marked else b"") + b'{"first":1}' + b"".join(parts)
     changes = Changes(gone=dict.fromkeys(gone, 1))
-    folder = tmp_path_factory.mktemp("lines")  # type: ignore[attr-defined]
-    source, target = Path(folder) / "in.jsonl", Path(folder) / "out.jsonl"
+    folder = tmp_path_factory.mktemp("lines")
+    source, target = folder / "in.jsonl", folder / "out.jsonl"
     source.write_bytes(gzip.compress(content) if packed else content)
     rewrite(source, target, Layout("jsonl"), changes)
     written = gzip.decompress(target.read_bytes()) if packed else target.read_bytes()

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from privacy.inventory.model import Inventory
+from privacy.verify.databases import scan_sqlite
 from privacy.verify.decode import DamagedError, views
 from privacy.verify.home import can_be_found, scan
 from privacy.verify.needles import Needle, patterns, searchable
@@ -135,6 +136,26 @@ def test_a_short_value_is_found_as_a_whole_value_of_a_table(tmp_path: Path) -> N
     found = scan(home, needles, Inventory({}, {}), config={"threads": 1})
     hits = {place.rpartition(":")[2]: sum(counts.values()) for place, counts in found.hits.items() if counts}
     assert hits == {"main.held": 2, "held": 1} and found.needles == 1 and not found.unreadable
+
+
+def test_every_value_of_a_sqlite_table_is_searched(tmp_path: Path) -> None:
+    """Long tables, row numbers far apart and below zero, no row numbers at all, bytes with zeros, nulls, numbers."""
+    phone, loyalty = "+15551234567", "LOY-2002"
+    with sqlite3.connect(tmp_path / "store.sqlite") as connection:
+        connection.execute("create table long (a text, b text)")
+        connection.executemany(
+            "insert into long values (?, ?)", [(None, phone if n % 500 == 7 else "x") for n in range(4_321)]
+        )
+        connection.execute("create table sparse (a blob, n integer)")
+        for number in (-9_000_000_000, -1, 0, 5, 2**62):
+            connection.execute(
+                "insert into sparse (rowid, a, n) values (?, ?, 155512345)", [number, b"a\0b " + loyalty.encode()]
+            )
+        connection.execute("create table keyed (a text primary key, b text) without rowid")
+        connection.execute("insert into keyed values (?, ?)", [loyalty, phone])
+        connection.execute("create table empty (a text)")
+    found = scan_sqlite(tmp_path / "store.sqlite", SEARCHER)
+    assert found == {"long": {1: 9}, "sparse": {2: 5}, "keyed": {1: 1, 2: 1}, "empty": {}}
 
 
 def test_packed_files_are_opened_and_damaged_ones_are_told(tmp_path: Path) -> None:
