@@ -82,6 +82,7 @@ class Header:
 
     names: list[str]
     delimiter: str
+    lines: int
 
 
 def csv_columns(path: Path, file: str, *, known: frozenset[str], delimiter: str | None, encoding: str | None) -> Header:
@@ -127,7 +128,7 @@ def _header(lines: Lines, file: str, known: frozenset[str], delimiter: str | Non
     if lines.undecodable:
         raise InputError(f"{file} is not UTF-8 text; deliver it as UTF-8 or name its encoding in a mapping file.")
     lines.start_record()
-    return Header(_unique([_clean(name) for name in best], file, known), chosen)
+    return Header(_unique([_clean(name) for name in best], file, known), chosen, lines.number)
 
 
 def _first_record(lines: Lines, delimiter: str) -> list[str]:

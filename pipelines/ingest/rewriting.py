@@ -27,12 +27,17 @@ _GZIP = b"\x1f\x8b"
 
 @dataclass(frozen=True)
 class Layout:
-    """How a file is to be read: format, and for CSV its delimiter and column names."""
+    """How a file is to be read: format, for CSV its delimiter, its column names and how many lines its header takes.
+
+    `by_line_feeds`: of CSV, that each record is known to be a line and each line to end with a line feed.
+    """
 
     format: Format
     encoding: str | None = None
     delimiter: str = ","
     names: tuple[str, ...] = ()
+    header: int = 0
+    by_line_feeds: bool = False
 
 
 @dataclass
@@ -60,7 +65,8 @@ def rewrite(source: Path, target: Path, layout: Layout, changes: Changes) -> Non
         open_text(source, source.name, encoding=layout.encoding, newline=newline, may_be_blank=True) as text,
         _writing(source, target) as out,
     ):
-        if layout.format == "jsonl" and text.is_utf8 and not (changes.values or changes.texts):
+        plain = layout.format == "jsonl" or layout.by_line_feeds
+        if plain and text.is_utf8 and not (changes.values or changes.texts):
             with opened(source, source.name) as handle:
                 _blank_lines(handle, out, changes.gone)
             return

@@ -102,7 +102,7 @@ class Screen:
         staged = stage.stage_file(
             self._connection, entity, mapping, landed, path=path, number=0, first_row=1, may_be_blank=True
         )
-        found = Found(self._layout(entity, mapping, path, file))
+        found = Found(self.layout(entity, mapping, path, file))
         mapped = mapped_sql(mapping.nesting(staged.flat))
         records = f"(select row_no, coalesce({mapped}, payload) as record from staged where code is null)"
         broken = "(select row_no, payload from staged where code is not null)"
@@ -123,13 +123,14 @@ class Screen:
         self._connection.unregister("given_records")
         return [int(row[0]) for row in found]
 
-    def _layout(self, entity: Entity, mapping: EntityMapping, path: Path, file: str) -> Layout:
+    def layout(self, entity: Entity, mapping: EntityMapping, path: Path, file: str) -> Layout:
+        """How a file is to be read. Raises InputError when that cannot be told."""
         kind = mapping.format or format_of(file) or "csv"
         if kind != "csv":
             return Layout(kind, mapping.encoding)
         known = frozenset({*entity.column_names, *mapping.renamed.values()})
         header = csv_columns(path, file, known=known, delimiter=mapping.delimiter, encoding=mapping.encoding)
-        return Layout(kind, mapping.encoding, header.delimiter, tuple(header.names))
+        return Layout(kind, mapping.encoding, header.delimiter, tuple(header.names), header.lines)
 
     def _collect(self, entity: Entity, mapping: EntityMapping, found: Found) -> None:
         query = """
