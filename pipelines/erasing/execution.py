@@ -20,7 +20,7 @@ from cdp.store.erasing import SqlEraser
 from identity import forgetting
 from identity.normalise.columns import record_columns
 from pipelines.context import Progress
-from pipelines.erasing import files, holding
+from pipelines.erasing import anew, files, holding
 from pipelines.erasing.keyed import Keyed
 from pipelines.erasing.keys import Filled, install, keys_of, needles_of, tokens_of
 from pipelines.erasing.landed import Landed
@@ -38,7 +38,8 @@ from privacy.receipts import Receipt, StoreLine
 from privacy.restored import ERASED
 from privacy.suppression import together
 from privacy.verify.home import Scan, Tables, scan
-from privacy.verify.needles import Needle
+from privacy.verify.needles import Needle, patterns, searchable
+from privacy.verify.search import Searcher
 from privacy.work import Work
 
 TOMBSTONE = "the random profile id stays as retired, without anything else, so that it answers 410 and is never reused"
@@ -145,9 +146,13 @@ class Execution:
                 again = forgetting.look_again(connection, "erase_members")
                 forgetting.retire(connection, "erase_profiles", self.work.request, wall_now())
             self._book(connection, filled, gone_through)
-            database.put_in_place(connection, target, self.settings.warehouse)
+            database.put_in_place(connection, target, self.settings.warehouse, self._without_strays)
         self.keyed.close()
         return {"rows": rows, "again": again}
+
+    def _without_strays(self, path: Path) -> None:
+        searcher = Searcher(patterns(searchable(self._needles())))
+        anew.without_strays(path, searcher, self._config, self.progress)
 
     @property
     def bookings(self) -> list[tuple[int, str]]:
@@ -209,7 +214,7 @@ class Execution:
                 database.rewrite(connection, self.inventory, unfinished)
                 forgetting.retire(connection, "erase_profiles", self.work.request, wall_now())
                 ids = [row[0] for row in connection.execute("select value from erase_profiles").fetchall()]
-                database.put_in_place(connection, unfinished, target)
+                database.put_in_place(connection, unfinished, target, self._without_strays)
             counts = _counts(target)
             erased = SqlEraser(url).erase(
                 ids,

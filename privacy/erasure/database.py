@@ -7,7 +7,7 @@ that changes for privacy's sake changes in the copying; only statuses and counte
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,9 +88,7 @@ def matched(connection: duckdb.DuckDBPyConnection, inventory: Inventory) -> dict
 
 def rewrite(connection: duckdb.DuckDBPyConnection, inventory: Inventory, target: Path) -> None:
     """Write the file at `target` with every row that stays; leaves it attached as `new`."""
-    for path in (target, target.with_name(target.name + ".wal")):
-        path.unlink(missing_ok=True)
-    connection.execute(f"attach {_quoted(target)} as new")
+    _begin(connection, target)
     connection.execute("copy from database old to new (schema)")
     for name in tables(connection):
         table = find_table(inventory, "warehouse", name)
@@ -101,11 +99,32 @@ def rewrite(connection: duckdb.DuckDBPyConnection, inventory: Inventory, target:
         connection.execute(f"insert into new.{_named(name)} select {columns} from old.{_named(name)} as t{where}")
 
 
-def put_in_place(connection: duckdb.DuckDBPyConnection, target: Path, final: Path) -> None:
-    """Close the new file, flush it and let it take the place of the old one."""
+def copy(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
+    """Write all of the old file to `target`, complete and let go; it is not flushed to the disk yet."""
+    _begin(connection, target)
+    connection.execute("copy from database old to new")
+    connection.execute("checkpoint new")
+    connection.execute("detach new")
+
+
+def _begin(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
+    for path in (target, target.with_name(target.name + ".wal")):
+        path.unlink(missing_ok=True)
+    connection.execute(f"attach {_quoted(target)} as new")
+    # Who may not read the old file may not read the new one.
+    asked = connection.execute("select path from duckdb_databases() where database_name = 'old'").fetchall()
+    target.chmod(Path(asked[0][0]).stat().st_mode & 0o777)
+
+
+def put_in_place(
+    connection: duckdb.DuckDBPyConnection, target: Path, final: Path, check: Callable[[Path], None] | None = None
+) -> None:
+    """Close the new file, let `check` look at it, flush it and let it take the place of the old one."""
     connection.execute("checkpoint new")
     connection.execute("detach new")
     connection.execute("detach old")
+    if check is not None:
+        check(target)
     handle = os.open(target, os.O_RDONLY)
     os.fsync(handle)
     os.close(handle)
