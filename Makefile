@@ -60,7 +60,7 @@ test: install
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" tests
 
 test-long: install
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow $(if $(WITHIN),--begin-within $(WITHIN)) tests
 
 lint: install
 	@$(BIN)/ruff check .
