@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cdp.clock import wall_now
 from cdp.domain.consent import Origin, State
-from cdp.errors import ConflictError, NotFoundError
+from cdp.errors import NotFoundError
 from cdp.settings import Settings
 from cdp.store import open_store
 from cdp.store.base import AuditEntry, Store
@@ -18,8 +17,6 @@ from cdp.store.base import AuditEntry, Store
 if TYPE_CHECKING:
     import duckdb
 
-    from privacy.register import Register
-    from privacy.requests.request import Request
     from segments.gate import Gate
 
 ACTOR = "command line"
@@ -88,43 +85,31 @@ def restrict(settings: Settings, profile_id: str, request: str | None, *, actor:
     """
     if request is None:
         return say(settings, profile_id, "*", "restricted", **said)
+    from identity.normalise.lookup import lookup_value
+    from pipelines.erasing import freezing
     from pipelines.erasing.requests import audit
+    from pipelines.lock import writer_lock
     from privacy.register import Register
     from privacy.requests import request as acts
+    from privacy.requests.words import Kind
+    from privacy.subjects import require_about, require_kind
 
     register = Register(settings.privacy)
     begin = partial(acts.begin, actor=actor, now=wall_now())
-    _require_about(settings, register, request, profile_id, begin)
+    require_kind(register, request, Kind.RESTRICTION, begin)
+    # Whom it means is stopped by what stops an erasure: two people in one, a cluster that went wrong.
+    with writer_lock(settings.writer_lock):
+        freezing.frozen(register, settings, request)
+    with open_store(settings.database_url) as store:
+        known = require_about(
+            register, store, request, Kind.RESTRICTION, profile_id, begin=begin, normalise=lookup_value
+        )
     facts = say(settings, profile_id, "*", "restricted", request=request, **said)
-    known = register.read(request)
     begun = register.change(request, begin)
     if begun != known:
         with open_store(settings.database_url) as store:
             audit(store, actor, "begun", begun)
     return facts
-
-
-def _require_about(
-    settings: Settings, register: Register, request: str, profile_id: str, begin: Callable[[Request], Request]
-) -> None:
-    from pipelines.erasing import freezing
-    from pipelines.lock import writer_lock
-    from privacy.naming import living
-    from privacy.requests.words import Kind
-
-    known = register.read(request)
-    if known.kind != Kind.RESTRICTION:
-        raise ConflictError(f"Request {known.request} asks for {known.kind}, not for a restriction.")
-    # What its state does not allow is told before anybody is looked up.
-    begin(known)
-    with writer_lock(settings.writer_lock):
-        found = freezing.frozen(register, settings, known.request)
-    with open_store(settings.database_url) as store:
-        named = {living(store, profile) for closure in found for profile in closure.profiles}
-        if living(store, profile_id) not in named:
-            raise ConflictError(
-                f"Request {known.request} is not about this profile: what it names leads to another one, or to nobody."
-            )
 
 
 def _living(store: Store, profile_id: str) -> str:

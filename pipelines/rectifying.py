@@ -78,13 +78,11 @@ def rectify(settings: Settings, request: str, wanted: Wanted, way: Way) -> Corre
     from privacy.register import Register
     from privacy.requests import request as acts
     from privacy.requests.words import Kind
+    from privacy.subjects import require_kind
 
     register = Register(settings.privacy)
-    known = register.read(request)
-    if known.kind != Kind.RECTIFICATION:
-        raise ConflictError(f"Request {known.request} asks for {known.kind}, not for a rectification.")
-    # What its state does not allow is told before anybody is looked up.
-    acts.begin(known, actor=way.actor, now=wall_now())
+    may = partial(acts.begin, actor=way.actor, now=wall_now())
+    known = require_kind(register, request, Kind.RECTIFICATION, may)
     with writer_lock(settings.writer_lock):
         found = freezing.frozen(register, settings, known.request)
     if len(found) != 1 or len(found[0].profiles) != 1:

@@ -52,10 +52,10 @@ class Asked:
 
 
 class Register:
-    """The register in a privacy folder. Records are read again only when their file changed."""
+    """The register in a privacy `folder`. Records are read again only when their file changed."""
 
     def __init__(self, folder: Path) -> None:
-        self._privacy = folder
+        self.folder = folder
         self._folder = folder / FOLDER
         self._known: dict[str, tuple[tuple[int, int, int], Request]] = {}
         self._reading = threading.Lock()
@@ -95,13 +95,13 @@ class Register:
 
     def sweep(self) -> None:
         """Destroy plans that nobody needs: a kill came before their record was kept, or after it was closed."""
-        if not any((self._privacy / WORK_FOLDER).glob("*.plan")):
+        if not any((self.folder / WORK_FOLDER).glob("*.plan")):
             return
         with locked(self._folder):
             known = {one.request: one for one in self.all()}
-            for name in Work.open_ones(self._privacy):
+            for name in Work.open_ones(self.folder):
                 if name.startswith(_OWN_PLANS) and (name not in known or not known[name].is_open):
-                    Work(self._privacy, name, {}).wipe()
+                    Work(self.folder, name, {}).wipe()
 
     def receive(
         self,
@@ -119,7 +119,7 @@ class Register:
         """
         if asked.kind in PACKAGED and len(asked.subjects) != 1:
             raise InputError(f"A request for {asked.kind} names one person: its package is handed to one person.")
-        keys = token_keys(self._privacy)
+        keys = token_keys(self.folder)
         with locked(self._folder):
             known = self._asked_before(asked, keys)
             if known is not None:
@@ -140,7 +140,7 @@ class Register:
             request = then(request) if then is not None else request
             # First the plan: a record without one could never be carried out, a plan without a record is nobody's.
             content = {"requested_at": request.requested_at, "subjects": [list(one) for one in asked.subjects]}
-            Work.begin(self._privacy, name, {**content, "closures": None, "done": {}})
+            Work.begin(self.folder, name, {**content, "closures": None, "done": {}})
             keep(self._path(request.request), asdict(request))
         return request, True
 
@@ -153,7 +153,7 @@ class Register:
                 keep(self._path(after.request), asdict(after))
             if not after.is_open:
                 # Nothing needs to know any more whom it meant.
-                Work(self._privacy, name, {}).wipe()
+                Work(self.folder, name, {}).wipe()
         return after
 
     def _asked_before(self, asked: Asked, keys: TokenKeys) -> Request | None:

@@ -12,7 +12,6 @@ import duckdb
 
 from api import masking
 from api.consents.schemas import NewStatement, Restriction, RestrictionEnd
-from api.privacy.subjects import require_about
 from api.profiles.service import living
 from api.security import Caller
 from api.services import Services
@@ -21,6 +20,7 @@ from cdp.domain.consent import EVERYTHING, State, Statement
 from privacy.consent import effective, showing
 from privacy.requests import request as acts
 from privacy.requests.words import Kind
+from privacy.subjects import require_about
 from segments.moments import asked
 
 SECONDS = 10.0
@@ -68,8 +68,10 @@ async def restrict(services: Services, caller: Caller, profile_id: str, wanted: 
     await living(services, profile_id, "/consents")
     begin = partial(acts.begin, actor=caller.actor, now=wall_now())
     if wanted.request is not None:
-        about = partial(require_about, services, wanted.request, Kind.RESTRICTION, profile_id)
-        begin(await asyncio.to_thread(about))
+        await asyncio.to_thread(
+            require_about, services.register, services.store, wanted.request, Kind.RESTRICTION, profile_id,
+            begin=begin, normalise=services.normalise,
+        )  # fmt: skip
     written = await _everything(services, caller, profile_id, wanted, "restricted", request=wanted.request)
     if wanted.request is not None:
         before = await asyncio.to_thread(services.register.read, wanted.request)

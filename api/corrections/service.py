@@ -11,7 +11,6 @@ import duckdb
 from api import masking
 from api.corrections.schemas import NewCorrection
 from api.paging import begin
-from api.privacy.subjects import require_about
 from api.problems import NotPublished
 from api.profiles.service import living
 from api.security import Caller
@@ -25,6 +24,7 @@ from privacy.corrections import Wanted
 from privacy.requests import request as acts
 from privacy.requests.request import Request
 from privacy.requests.words import Kind
+from privacy.subjects import require_about
 
 SECONDS = 10.0
 
@@ -56,8 +56,10 @@ async def correct(services: Services, caller: Caller, profile_id: str, given: Ne
     wanted = Wanted(values, given.lasts, given.records, given.request)
     begun = partial(acts.begin, actor=caller.actor, now=wall_now())
     if given.request is not None:
-        about = partial(require_about, services, given.request, Kind.RECTIFICATION, profile_id)
-        begun(await asyncio.to_thread(about))
+        await asyncio.to_thread(
+            require_about, services.register, services.store, given.request, Kind.RECTIFICATION, profile_id,
+            begin=begun, normalise=services.normalise,
+        )  # fmt: skip
 
     def question(served: duckdb.DuckDBPyConnection) -> Correction:
         normalise = partial(_normalised, services)

@@ -84,6 +84,21 @@ def test_objecting_and_restricting(command: Command) -> None:
     assert not lifted["restricted"] and state(lifted) == ("given", "sources")
 
 
+def test_a_restriction_names_the_request_of_this_person(home: Path, command: Command) -> None:
+    def asked(identifier: str, kind: str = "restriction") -> str:
+        return str(command("privacy", "request", "--type", kind, "--identifier", identifier)["request"])
+
+    other = asked(f"profile:{profile_id(8)}")
+    assert "is not about this profile" in command("privacy", "restrict", ANN, "--request", other)
+    objection = asked(f"profile:{ANN}", "objection")
+    assert "not for a restriction" in command("privacy", "restrict", ANN, "--request", objection)
+    name = asked(f"profile:{ANN}")
+    assert command("privacy", "restrict", FORMER, "--request", name)["restricted"]
+    assert command("privacy", "show", name)["status"] == "executing"
+    command("privacy", "complete", name)
+    assert "nothing can be changed any more" in command("privacy", "restrict", ANN, "--request", name)
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
