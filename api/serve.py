@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable
 
 from api.app import create_app
+from cdp.clock import wall_now
 from cdp.errors import ConflictError
 from cdp.settings import Settings
 from cdp.store import open_store
@@ -18,8 +19,12 @@ from privacy.opendsr import certificate
 from privacy.restored import require_replayed
 
 
-def serve(settings: Settings, listening: Callable[[], None] | None = None) -> None:
-    """Serve until interrupted; `listening` is called once requests are taken.
+def serve(
+    settings: Settings,
+    listening: Callable[[], None] | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until interrupted; `listening` is called once requests are taken, `warn` with what will not be served.
 
     Raises ConflictError when the address is taken or erasures must be replayed first, ConfigurationError for a setting
     that the app would stumble over while it starts.
@@ -27,7 +32,7 @@ def serve(settings: Settings, listening: Callable[[], None] | None = None) -> No
     import uvicorn
 
     policy.load(settings)
-    certificate.load(settings.opendsr_certificate, settings.opendsr_key)
+    signer = certificate.load(settings.opendsr_certificate, settings.opendsr_key)
     with open_store(settings.database_url) as store, _listening(settings) as listener:
         require_replayed(settings.privacy, store)
         config = uvicorn.Config(
@@ -43,6 +48,9 @@ def serve(settings: Settings, listening: Callable[[], None] | None = None) -> No
         )
         if listening is not None:
             listening()
+        # All else is served without it, so that a certificate that ended stops OpenDSR only.
+        if warn is not None and signer is not None and (advice := signer.advice(wall_now())) is not None:
+            warn(advice)
         uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -132,8 +132,10 @@ def post(guard: Guard, url: str, body: bytes, headers: Mapping[str, str], *, sec
         return _answer(sock, deadline)
     except TimeoutError:
         raise Unreachable("timeout") from None
-    except ssl.SSLError:
+    except ssl.SSLCertVerificationError:
         raise Unreachable("certificate") from None
+    except ssl.SSLError:
+        raise Unreachable("no_tls") from None
     except (OSError, http.client.HTTPException, ValueError):
         raise Unreachable("broken_answer") from None
     finally:

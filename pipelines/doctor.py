@@ -1,7 +1,7 @@
 """`cdp doctor`: whether this installation can work, each finding with what to do.
 
 Checks what has bitten before: a compiled sqlglot (SQLMesh crashes under it), versions outside the tested range, a state
-home that cannot be written, a store or snapshot that cannot be opened.
+home that cannot be written, a store or snapshot that cannot be opened, a certificate that ends unnoticed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 
+from cdp.clock import wall_now
 from cdp.errors import CdpError
 from cdp.settings import Settings
 
@@ -49,6 +50,7 @@ def examine(settings: Settings) -> list[Finding]:
         ("warehouse", _warehouse),
         ("store", _store),
         ("snapshot", _snapshot),
+        ("OpenDSR", _opendsr),
     ]
     findings = []
     for name, check in checks:
@@ -122,3 +124,14 @@ def _snapshot(settings: Settings) -> str:
     if not path.exists():
         raise CdpError(f"The served snapshot {path.name} is missing: run `cdp run` again.")
     return path.name
+
+
+def _opendsr(settings: Settings) -> str:
+    from privacy.opendsr import certificate
+
+    signer = certificate.load(settings.opendsr_certificate, settings.opendsr_key)
+    if signer is None:
+        return "no certificate is set"
+    if advice := signer.advice(wall_now()):
+        raise CdpError(advice)
+    return f"signs as {signer.domain} until {signer.valid_until.date()}"

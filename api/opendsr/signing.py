@@ -68,7 +68,7 @@ def _signed(response: Response, signer: Signer | None, dialect: Dialect) -> Resp
 def _wrong(request: Request, caught: CdpError | RequestValidationError | HTTPException) -> Response:
     found = problems.failure(request, caught)
     status = 400 if found.status in _WRONG else found.status
-    domain, reason = ("Server" if status >= 500 else "Request"), found.title.replace(" ", "")
+    domain, reason = ("Server" if status >= 500 else "Request"), found.title.title().replace(" ", "")
     errors = [
         {"domain": "Validation", "reason": "InvalidValue", "message": f"{field['field']} {field['message']}."}
         for field in found.fields

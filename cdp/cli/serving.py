@@ -27,7 +27,7 @@ def serve(
     overrides = {key: value for key, value in (("api_host", host), ("api_port", port)) if value is not None}
     settings = load_settings(**overrides)
     address = f"http://{settings.api_host}:{settings.api_port}/docs"
-    start(settings, lambda: note(f"Wayfinder listens on {address} (make a key with `cdp keys create`)"))
+    start(settings, lambda: note(f"Wayfinder listens on {address} (make a key with `cdp keys create`)"), note)
 
 
 def dagster() -> None:

@@ -95,6 +95,10 @@ class _Pass:
         self.register.change(one.request, lambda known: callbacks.failed(known, callback, now))
         if not callbacks.is_last(callback):
             self.done.later += 1
+            # At once, and not after days: what is wrong is often on our side, a network that may not be called.
+            self.progress(
+                f"Request {one.request}: its controller could not be called back ({code}); it is tried again."
+            )
             return
         self.done.given_up += 1
         self.progress(f"Request {one.request}: its controller could not be called back ({code}); tell them otherwise.")

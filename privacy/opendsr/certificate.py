@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ LEAST_BITS = 2048
 
 CERTIFICATE = "CDP_OPENDSR_CERTIFICATE"
 KEY = "CDP_OPENDSR_KEY"
+# How long before its end a certificate has to be renewed: authorities take days when something is wrong.
+RENEWAL = timedelta(days=14)
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,18 @@ class Signer:
     def holds(self, now: datetime) -> bool:
         """Whether the certificate is valid at a moment: what it signs at another, nobody accepts."""
         return self.valid_from <= now <= self.valid_until
+
+    def advice(self, now: datetime) -> str | None:
+        """What somebody has to do about the certificate, as a sentence; None when nothing."""
+        if now < self.valid_from:
+            return f"The certificate in {CERTIFICATE} is not valid before {self.valid_from.date()}; set one that is."
+        if now > self.valid_until:
+            return (
+                f"The certificate in {CERTIFICATE} is not valid today, it ended on {self.valid_until.date()}; renew it."
+            )
+        if now > self.valid_until - RENEWAL:
+            return f"The certificate in {CERTIFICATE} ends on {self.valid_until.date()}; renew it."
+        return None
 
     def sign(self, body: bytes) -> str:
         """The signature of a body, base64."""

@@ -149,6 +149,7 @@ def test_what_fails_is_told_later(office: Office, behaviour: str, monkeypatch: p
     office.carried_out(request)
     office.receiver.behaviours = [behaviour]
     assert office.call() == Called(later=1)
+    assert request in office.said[-1] and "it is tried again" in office.said[-1]
     assert office.call() == Called(), "not before its time"
     office.now += WAITS[0]
     assert office.call() == Called(taken=2)

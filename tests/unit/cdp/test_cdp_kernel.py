@@ -13,6 +13,7 @@ from cdp.cli.state import warn_of_unknown_variables
 from cdp.errors import AccessError, ConfigurationError
 from cdp.ids import digest, new_profile_id, new_run_id
 from cdp.settings import load_settings, tool_environment
+from tests.support import certificates
 
 
 def test_now_needs_a_zone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,6 +95,11 @@ def test_doctor_says_what_it_checked(
     findings = json.loads(capsys.readouterr().out)
     assert {"packages", "sqlglot", "state home", "store"} <= {finding["check"] for finding in findings}
     assert all(finding["ok"] for finding in findings)
+    ended = certificates.issue(tmp_path, days=-1)
+    monkeypatch.setenv("CDP_OPENDSR_CERTIFICATE", str(ended.certificate))
+    monkeypatch.setenv("CDP_OPENDSR_KEY", str(ended.key))
+    assert run(["doctor"]) == 1
+    assert "not valid today" in capsys.readouterr().out
 
 
 def test_what_nobody_foresaw_is_one_sentence_without_values(

@@ -29,6 +29,16 @@ def test_it_signs_for_its_domain_while_it_is_valid(pair: Pair) -> None:
     assert [signer.holds(now + timedelta(days)) for days in (-31, 0, 11)] == [False, True, False]
 
 
+@pytest.mark.parametrize(("days", "words"), [(-1, "not valid today, it ended on"), (10, "ends on"), (30, None)])
+def test_it_says_when_it_has_to_be_renewed(tmp_path: Path, days: int, words: str | None) -> None:
+    made = certificates.issue(tmp_path, days=days)
+    signer = load(made.certificate, made.key)
+    assert signer is not None
+    said = signer.advice(datetime.now(UTC))
+    assert said is None if words is None else words in str(said)
+    assert "not valid before" in str(signer.advice(datetime.now(UTC) - timedelta(31)))
+
+
 def test_none_is_set() -> None:
     assert load(None, None) is None
 
