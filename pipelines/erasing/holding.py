@@ -91,8 +91,9 @@ def place(
         with open_store(settings.database_url) as store:
             normal = [(one.kind, one.value) for one in named]
             made = Holds(settings.privacy).place(
-                identifiers, normal, basis=basis, categories=chosen, until=last.isoformat(), actor=actor, now=now
-            )
+                identifiers, normal, basis=basis, categories=chosen, until=last.isoformat(), actor=actor, now=now,
+                records=closure.records or None,
+            )  # fmt: skip
             audit(store, actor, "placed", made.hold, basis=basis, until=made.until)
     return made
 
@@ -108,7 +109,25 @@ def show(settings: Settings, name: str, *, actor: str) -> dict[str, Any]:
         raise ConflictError(f"Hold {name} has ended; what it kept is erased.")
     with open_store(settings.database_url) as store:
         audit(store, actor, "shown", name)
-    return {"hold": known.hold, "basis": known.basis, "until": known.until, **holds.sealed(name).load()}
+    content = holds.sealed(name).load()
+    content.pop("records", None)
+    return {"hold": known.hold, "basis": known.basis, "until": known.until, **content}
+
+
+def look_up(settings: Settings) -> None:
+    """Remember whose records holds mean that a server placed, which looks nobody up; once for each hold."""
+    holds = Holds(settings.privacy)
+    if not holds.open_ones() or not settings.warehouse.exists():
+        return
+    today = policy.load(settings).days.day_of(wall_now())
+    with writer_lock(settings.writer_lock):
+        in_force = [one for one in holds.open_ones() if one.is_in_force(today)]
+        new = [one for one in in_force if "records" not in holds.sealed(one.hold).load()]
+        for hold, person in zip(new, _meant(settings, new), strict=True):
+            # Who is not known yet is looked up again: their data may come later.
+            if person.records:
+                sealed = holds.sealed(hold.hold)
+                sealed.save({**sealed.load(), "records": person.records})
 
 
 def keep(settings: Settings, request: str, closures: Sequence[Closure], config: dict[str, Any]) -> list[dict[str, Any]]:
@@ -208,9 +227,18 @@ def _met(settings: Settings, holds: Sequence[Hold], closures: Sequence[Closure])
 
 
 def _meant(settings: Settings, holds: Sequence[Hold]) -> list[Closure]:
-    sealed = Holds(settings.privacy)
-    named = [freezing.parse_all([sealed.sealed(one.hold).load()["identifiers"]])[0] for one in holds]
-    return freezing.closures_of(settings, named) if named else []
+    """Whom holds mean now, each with the records that were theirs when they were first looked up.
+
+    Who changes a number or a mail is no longer found by the former one, and is held all the same.
+    """
+    register = Holds(settings.privacy)
+    contents = [register.sealed(one.hold).load() for one in holds]
+    if not contents:
+        return []
+    found = freezing.closures_of(settings, freezing.parse_all([one["identifiers"] for one in contents]))
+    for person, content in zip(found, contents, strict=True):
+        person.records = sorted({*person.records, *content.get("records", ())})
+    return found
 
 
 def _is_same(one: Closure, other: Closure) -> bool:

@@ -135,6 +135,7 @@ def run_all(
     making.expire(settings, progress)
     remind(settings, register, progress)
     ended = holding.end_due(settings, progress)
+    holding.look_up(settings)
     return ended + _carry_out_waiting(settings, register, kinds, progress)
 
 

@@ -55,9 +55,9 @@ class Holds:
 
     def place(
         self, identifiers: Sequence[str], normal: Sequence[tuple[str, str]], *, basis: str, categories: tuple[str, ...],
-        until: str, actor: str, now: datetime,
+        until: str, actor: str, now: datetime, records: Sequence[str] | None = None,
     ) -> Hold:  # fmt: skip
-        """Keep a new hold of one person, named as `type:value` and in normal form.
+        """Keep a new hold of one person, named as `type:value` and in normal form; `records` (source:id) are theirs.
 
         ConflictError when one of the same basis is open for the same identifiers, and while an erasure is half done:
         what the hold is about may be gone already.
@@ -74,7 +74,8 @@ class Holds:
                 name, basis, categories, until, now.isoformat(), actor, tokens=tokens[keys.current], history=history
             )
             # First whom it means: a record without could never be met.
-            self.sealed(name).create({"identifiers": list(identifiers), "kept": {}})
+            known = {} if records is None else {"records": list(records)}
+            self.sealed(name).create({"identifiers": list(identifiers), **known, "kept": {}})
             keep(self._path(hold.hold), asdict(hold))
             # Asked when the hold is there already: an erasure that begins from now on meets it.
             if any(one.state is State.EXECUTING for one in Register(self._privacy).open_ones()):
@@ -93,7 +94,10 @@ class Holds:
         return after
 
     def sealed(self, name: str) -> Sealed:
-        """`identifiers` of the person and `kept`: by erasure and category the entity and its reduced records."""
+        """`identifiers`, `records` (source:id) of the person, as first looked up, and `kept`.
+
+        `kept` has by erasure and category the entity and its reduced records.
+        """
         return Sealed(self._folder, Path(name).name, ".sealed")
 
     def _path(self, name: str) -> Path:

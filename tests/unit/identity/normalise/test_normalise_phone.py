@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cdp.errors import InputError
 from identity.normalise import phone as phone_module
 from identity.normalise.country import country_code
+from identity.normalise.lookup import lookup_value
 from identity.normalise.phone import INVALID, PLACEHOLDER, normalise_phone
 
 
@@ -160,3 +162,12 @@ def test_country(text: str | None, code: str | None) -> None:
 @given(st.text(max_size=30))
 def test_country_never_raises(text: str) -> None:
     country_code(text)
+
+
+@pytest.mark.parametrize("text", ["030 1864209", "(0301) 864-209", "0170 8642097", "06 12 34 56 78"])
+def test_a_number_that_is_looked_up_without_its_country_code_is_refused_where_it_cannot_be_here(text: str) -> None:
+    with pytest.raises(InputError, match="with its country code") as told:
+        lookup_value("phone", text)
+    assert text not in told.value.message
+    assert lookup_value("phone", "(503) 555-0123") == "+15035550123"
+    assert lookup_value("phone", "030 1864209", default_country="DE") == lookup_value("phone", "+49 30 1864209")
