@@ -21,7 +21,7 @@ from cdp.clock import wall_now
 from privacy.holds import bases
 from privacy.holds import hold as acts
 from privacy.holds.hold import Hold
-from privacy.holds.register import Holds
+from privacy.holds.register import Holds, Meant
 
 
 async def place(services: Services, caller: Caller, wanted: WantedHold) -> dict[str, Any]:
@@ -69,10 +69,10 @@ def _placed(services: Services, caller: Caller, wanted: WantedHold) -> Hold:
     categories = bases.load(services.hold_bases).choose(wanted.basis, wanted.categories)
     last = acts.last_day(wanted.until.isoformat(), services.policy.days.day_of(now))
     normals = [normal(services, one, f"body.identifiers.{place}") for place, one in enumerate(wanted.identifiers)]
-    made = Holds(services.privacy).place(
-        [f"{one.type}:{one.value}" for one in wanted.identifiers], normals, basis=wanted.basis, categories=categories,
-        until=last.isoformat(), actor=caller.actor, now=now,
-    )  # fmt: skip
+    person = Meant([f"{one.type}:{one.value}" for one in wanted.identifiers], normals)
+    (made,) = Holds(services.privacy).place(
+        [person], basis=wanted.basis, categories=categories, until=last.isoformat(), actor=caller.actor, now=now
+    )
     detail = {"basis": made.basis, "until": made.until}
     services.audit.record(caller.actor, "privacy.hold.placed", made.hold, detail)
     return made

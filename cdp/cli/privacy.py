@@ -11,6 +11,7 @@ import typer
 
 from cdp.cli import privacy_corrections, privacy_holds, privacy_packages, privacy_requests, privacy_retention
 from cdp.cli.data import Json
+from cdp.cli.named_people import People, read_people
 from cdp.cli.output import emit_json, note, say, table
 from cdp.cli.privacy_requests import operator
 from cdp.cli.state import load_settings
@@ -75,7 +76,7 @@ class Rules(StrEnum):
 def request(  # noqa: PLR0917  # options of a command are named by its caller
     request_type: Kind = typer.Option(..., "--type", help="What is asked for."),
     identifiers: list[str] = typer.Option([], "--identifier", help="TYPE:VALUE of one person; repeat for more."),
-    people: Path | None = typer.Option(None, "--people", help="File with one person a line: identifiers with blanks."),
+    people: Path | None = People,
     yes: bool = typer.Option(False, "--yes", help="Approve and carry out now, and wait until it is verified."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Show the scope and change nothing."),
     allow_many: bool = typer.Option(False, "--allow-many", help="Let a request erase a large share of all profiles."),
@@ -88,7 +89,7 @@ def request(  # noqa: PLR0917  # options of a command are named by its caller
     """
     from pipelines.erasing import requests
 
-    subjects = _people(people) if people is not None else [identifiers]
+    subjects = read_people(people, identifiers) if people is not None else [identifiers]
     settings = load_settings()
     if yes and request_type not in CARRIED_OUT:
         raise InputError(f"--yes carries out {_listed(CARRIED_OUT)}; a person answers a request for {request_type}.")
@@ -244,16 +245,6 @@ def unsuppress(
 
 def _listed(kinds: Iterable[Kind]) -> str:
     return ", ".join(kind for kind in Kind if kind in kinds)
-
-
-def _people(path: Path) -> list[list[str]]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise InputError(f"{path.name} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path.name} is no text in UTF-8.") from None
-    return [line.split() for line in lines if line.strip()]
 
 
 def _doubts(doubtful: list[dict[str, Any]]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from cdp.cli.data import Json
+from cdp.cli.named_people import People, read_people
 from cdp.cli.output import emit_json, say, table
 from cdp.cli.privacy_requests import operator
 from cdp.cli.state import load_settings
@@ -28,23 +30,37 @@ Until = typer.Option(None, "--until", help="The last day, as 2030-12-31.")
 def hold(  # noqa: PLR0917  # options of a command are named by its caller
     context: typer.Context,
     identifiers: list[str] = typer.Option([], "--identifier", help="TYPE:VALUE of one person; repeat for more."),
+    people: Path | None = People,
     basis: str | None = typer.Option(None, "--basis", help="Why: tax, claims, or one of your own."),
     categories: list[str] = typer.Option([], "--categories", help="What of it, with commas between; default is all."),
     until: str | None = Until,
     as_json: bool = Json,
 ) -> None:
-    """Place a hold on a person: an erasure keeps the declared minimum, sealed, until the last day."""
+    """Place a hold on a person: an erasure keeps the declared minimum, sealed, until the last day.
+
+    With --people every person gets a hold of their own, all of them or nobody.
+    """
     if context.invoked_subcommand is not None:
         return
     from pipelines.erasing import holding
 
-    if not identifiers or basis is None:
-        raise InputError("Name the person with --identifier and the reason with --basis, or `cdp privacy hold list`.")
+    if not (identifiers or people) or basis is None:
+        raise InputError(
+            "Name the person with --identifier (or many with --people) and the reason with --basis, or"
+            " `cdp privacy hold list`."
+        )
+    subjects = read_people(people, identifiers) if people is not None else [identifiers]
     wanted = [one.strip() for text in categories for one in text.split(",") if one.strip()]
     made = holding.place(
-        load_settings(), identifiers, basis=basis, categories=wanted, until=_required(until), actor=operator()
+        load_settings(), subjects, basis=basis, categories=wanted, until=_required(until), actor=operator()
     )
-    _told(made, as_json)
+    if people is None:
+        _told(made[0], as_json)
+    elif as_json:
+        emit_json([_shown(one) for one in made])
+    else:
+        table(("person", "hold"), [(number, one.hold) for number, one in enumerate(made, start=1)])
+        say(f"{len(made)} hold(s): {basis}, {', '.join(made[0].categories)}, until {made[0].until}; active.")
 
 
 @app.command("list")

@@ -37,7 +37,7 @@ from privacy.holds import bases
 from privacy.holds import hold as acts
 from privacy.holds.bases import Bases, Category
 from privacy.holds.hold import Hold
-from privacy.holds.register import Holds
+from privacy.holds.register import Holds, Meant
 from privacy.matching import Keys, match
 from privacy.receipts import Receipt, StoreLine
 
@@ -72,29 +72,38 @@ def load_bases(settings: Settings) -> Bases:
 
 
 def place(
-    settings: Settings, identifiers: Sequence[str], *, basis: str, categories: Sequence[str], until: str, actor: str
-) -> Hold:
-    """Place a hold on one person from now on; of a person who was erased before nothing is there to be kept.
+    settings: Settings,
+    people: Sequence[Sequence[str]],
+    *,
+    basis: str,
+    categories: Sequence[str],
+    until: str,
+    actor: str,
+) -> list[Hold]:
+    """Place a hold on each of some people from now on, on all or none; of who was erased before nothing is there.
 
     Raises InputError for identifiers, a basis, categories or a day that cannot be, ConflictError when the identifiers
-    lead to two people or while a run or an erasure is under way.
+    of one lead to two people or while a run or an erasure is under way.
     """
-    (named,) = freezing.parse_all([identifiers])
+    named = freezing.parse_all(people)
     chosen = load_bases(settings).choose(basis, categories)
     now = wall_now()
     last = acts.last_day(until, policy.load(settings).days.day_of(now))
     with writer_lock(settings.writer_lock):
-        (closure,) = freezing.closures_of(settings, [named])
-        stopped = freezing.obstacle(settings, [closure], allow_many=True)
+        closures = freezing.closures_of(settings, named)
+        stopped = freezing.obstacle(settings, closures, allow_many=True)
         if stopped:
             raise freezing.Stopped(stopped)
         with open_store(settings.database_url) as store:
-            normal = [(one.kind, one.value) for one in named]
+            meant = [
+                Meant(given, [(one.kind, one.value) for one in person], closure.records)
+                for given, person, closure in zip(people, named, closures, strict=True)
+            ]
             made = Holds(settings.privacy).place(
-                identifiers, normal, basis=basis, categories=chosen, until=last.isoformat(), actor=actor, now=now,
-                records=closure.records or None,
-            )  # fmt: skip
-            audit(store, actor, "placed", made.hold, basis=basis, until=made.until)
+                meant, basis=basis, categories=chosen, until=last.isoformat(), actor=actor, now=now
+            )
+            for one in made:
+                audit(store, actor, "placed", one.hold, basis=basis, until=one.until)
     return made
 
 

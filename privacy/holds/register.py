@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from cdp.errors import ConfigurationError, ConflictError, NotFoundError
+from cdp.errors import ConfigurationError, ConflictError, InputError, NotFoundError
 from privacy.folder import keep, locked
 from privacy.holds.hold import Hold
 from privacy.keys import token_keys
@@ -25,6 +25,18 @@ from privacy.tokens import digest
 
 FOLDER = "holds"
 PREFIX = "ho"
+
+
+@dataclass(frozen=True)
+class Meant:
+    """One person of whom something is to be held: the identifiers as `type:value`, and type and value in normal form.
+
+    `records` (source:id) are theirs, where somebody looked that up.
+    """
+
+    identifiers: Sequence[str]
+    normal: Sequence[tuple[str, str]]
+    records: Sequence[str] = ()
 
 
 class Holds:
@@ -54,35 +66,41 @@ class Holds:
         return [one for one in self.all() if one.status != "ended"]
 
     def place(
-        self, identifiers: Sequence[str], normal: Sequence[tuple[str, str]], *, basis: str, categories: tuple[str, ...],
-        until: str, actor: str, now: datetime, records: Sequence[str] | None = None,
-    ) -> Hold:  # fmt: skip
-        """Keep a new hold of one person, named as `type:value` and in normal form; `records` (source:id) are theirs.
+        self, people: Sequence[Meant], *, basis: str, categories: tuple[str, ...], until: str, actor: str,
+        now: datetime,
+    ) -> list[Hold]:  # fmt: skip
+        """Keep a new hold of each person, in their order: all of them or none.
 
         ConflictError when one of the same basis is open for the same identifiers, and while an erasure is half done:
-        what the hold is about may be gone already.
+        what the hold is about may be gone already. InputError when somebody is named twice.
         """
-        keys = token_keys(self._privacy)
-        tokens = {version: _tokens(normal, key) for version, key in keys.versions.items()}
         with locked(self._folder):
-            for one in self.open_ones():
-                if one.basis == basis and one.status == "active" and one.tokens in tokens.values():
-                    raise ConflictError(f"Hold {one.hold} of basis {basis} is open for this person; extend it instead.")
-            name = f"{PREFIX}-{now:%Y%m%d}-{secrets.token_hex(6)}"
-            history = (Step(now.isoformat(), actor, "place", until),)
-            hold = Hold(
-                name, basis, categories, until, now.isoformat(), actor, tokens=tokens[keys.current], history=history
-            )
-            # First whom it means: a record without could never be met.
-            known = {} if records is None else {"records": list(records)}
-            self.sealed(name).create({"identifiers": list(identifiers), **known, "kept": {}})
-            keep(self._path(hold.hold), asdict(hold))
-            # Asked when the hold is there already: an erasure that begins from now on meets it.
-            if any(one.state is State.EXECUTING for one in Register(self._privacy).open_ones()):
-                self._path(name).unlink()
-                self.sealed(name).destroy()
-                raise ConflictError("An erasure is half done: finish it with `cdp privacy run`, then place the hold.")
-        return hold
+            made = [
+                Hold(
+                    f"{PREFIX}-{now:%Y%m%d}-{secrets.token_hex(6)}", basis, categories, until, now.isoformat(), actor,
+                    tokens=tokens, history=(Step(now.isoformat(), actor, "place", until),),
+                )
+                for tokens in self._new(people, basis)
+            ]  # fmt: skip
+            try:
+                # First whom they mean: a record without could never be met.
+                for hold, person in zip(made, people, strict=True):
+                    known = {} if not person.records else {"records": list(person.records)}
+                    content = {"identifiers": list(person.identifiers), **known, "kept": {}}
+                    self.sealed(hold.hold).create(content)
+                for hold in made:
+                    keep(self._path(hold.hold), asdict(hold))
+                # Asked when the holds are there already: an erasure that begins from now on meets them.
+                if any(one.state is State.EXECUTING for one in Register(self._privacy).open_ones()):
+                    raise ConflictError(
+                        "An erasure is half done: finish it with `cdp privacy run`, then place the hold."
+                    )
+            except BaseException:
+                for hold in made:
+                    self._path(hold.hold).unlink(missing_ok=True)
+                    self.sealed(hold.hold).destroy()
+                raise
+        return made
 
     def change(self, name: str, action: Callable[[Hold], Hold]) -> Hold:
         """Replace a hold by what an action makes of it as it is now; what the action raises changes nothing."""
@@ -99,6 +117,24 @@ class Holds:
         `kept` has by erasure and category the entity and its reduced records.
         """
         return Sealed(self._folder, Path(name).name, ".sealed")
+
+    def _new(self, people: Sequence[Meant], basis: str) -> list[tuple[str, ...]]:
+        """The tokens of each person, of whom no hold of this basis is open."""
+        keys = token_keys(self._privacy)
+        known = {one.tokens: one.hold for one in self.open_ones() if one.basis == basis and one.status == "active"}
+        numbers: dict[tuple[str, ...], int] = {}
+        for number, person in enumerate(people, start=1):
+            tokens = {version: _tokens(person.normal, key) for version, key in keys.versions.items()}
+            who = f"Person {number}: " if len(people) > 1 else ""
+            # A hold that was placed before the keys changed has tokens of a former one.
+            placed = next((known[one] for one in tokens.values() if one in known), None)
+            if placed is not None:
+                raise ConflictError(f"{who}Hold {placed} of basis {basis} is open for this person; extend it instead.")
+            current = tokens[keys.current]
+            if current in numbers:
+                raise InputError(f"{who}This is person {numbers[current]} again; name each person once.")
+            numbers[current] = number
+        return list(numbers)
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{Path(name).name}.json"

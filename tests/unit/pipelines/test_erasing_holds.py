@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from cdp.cli.app import app as cli
+from cdp.cli.app import run
 from cdp.errors import ConfigurationError, ConflictError, InputError, NotFoundError
 from cdp.settings import Settings, load_settings
 from cdp.store import open_store
 from pipelines.erasing import check, holding, requests
 from privacy import receipts
+from privacy.folder import keep
 from privacy.holds import hold as acts
 from privacy.holds.hold import Hold
 from privacy.holds.register import Holds
@@ -38,7 +40,9 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def place(settings: Settings, *categories: str, basis: str = "claims", until: str = TOMORROW, who: str = ANN) -> Hold:
-    return holding.place(settings, [f"email:{who}"], basis=basis, categories=categories, until=until, actor="anna")
+    people = [[f"email:{who}"]]
+    (made,) = holding.place(settings, people, basis=basis, categories=categories, until=until, actor="anna")
+    return made
 
 
 def release(settings: Settings, hold: Hold) -> Hold:
@@ -218,6 +222,58 @@ def test_a_hold_lasts_longer_when_it_is_extended() -> None:
         acts.extend(longer, date(2026, 7, 1), actor="anna", now=now)
     with pytest.raises(ConflictError, match="is released"):
         acts.extend(acts.release(hold, actor="a", now=now), date(2027, 6, 30), actor="a", now=now)
+
+
+def test_many_people_each_get_a_hold_or_nobody_does(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CDP_HOME", str(settings.home))
+    file, holds = tmp_path / "people.txt", Holds(settings.privacy)
+
+    def cdp(content: str, *words: str) -> tuple[str, str]:
+        file.write_text(content)
+        run(["privacy", "hold", "--people", str(file), "--basis", "claims", "--until", TOMORROW, *words])
+        told = capsys.readouterr()
+        assert told.err.count("\n") <= 1 and "zqx" not in told.err
+        return told.out, told.err
+
+    open_one = place(settings, who="zqx7@marked.org")
+    for content, said in (
+        (f"email:{ANN}\n\nemail:zqx\n", "people.txt, line 3: The value cannot be a email"),
+        ("zqx\n", "people.txt, line 1: An identifier is TYPE:VALUE"),
+        (f"email:{ANN}\nphone:030 1864209\n", "people.txt, line 2:"),
+        (f"email:{ANN}\nemail:{ANN.upper()}\n", "Person 2: This is person 1 again"),
+        (f"email:{ANN}\nemail:zqx7@marked.org\n", f"Person 2: Hold {open_one.hold} of basis claims is open"),
+        ("\n", "at least one identifier"),
+    ):
+        assert said in cdp(content)[1], content
+    assert "not both" in cdp(f"email:{ANN}", "--identifier", f"email:{ANN}")[1]
+    with monkeypatch.context() as patched:
+        patched.setattr("privacy.holds.register.keep", dying_after_one())
+        assert "half way" in cdp("email:zqx1@marked.org\nemail:zqx2@marked.org")[1]
+    assert holds.all() == [open_one] and len(list((settings.privacy / "holds").glob("*.key"))) == 1, "nothing is left"
+    out, _ = cdp(f"email:{ANN} contact_id:700001\n\nphone:+493018642097\n", "--categories", "orders", "--json")
+    made = json.loads(out)
+    assert [holds.sealed(one["hold"]).load()["identifiers"] for one in made] == [
+        [f"email:{ANN}", "contact_id:700001"], ["phone:+493018642097"],
+    ]  # fmt: skip
+    assert len(holds.all()) == 3 and ANN not in out
+    assert cdp("email:zqx3@marked.org")[0].splitlines()[-1].startswith("1 hold(s): claims, ")
+    with open_store(settings.database_url) as store:
+        placed = [row.entry for row in store.audit_rows(limit=100) if row.entry.action == "privacy.hold.placed"]
+    assert {one.object for one in placed} == {one.hold for one in holds.all()}
+
+
+def dying_after_one() -> Any:
+    written: list[Path] = []
+
+    def keeping(path: Path, content: Any) -> None:
+        if written:
+            raise ConflictError("The disk is full half way.")
+        written.append(path)
+        keep(path, content)
+
+    return keeping
 
 
 def test_commands(settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from cdp.clock import wall_now
 from pipelines.erasing import freezing, holding, requests
 from privacy.holds import hold as acts
-from privacy.holds.register import Holds
+from privacy.holds.register import Holds, Meant
 from tests.unit.pipelines.erasing_world import ANN, World, make_world
 
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
@@ -39,8 +39,8 @@ def telephone(world: World, number: str, *, profile: str = "ann", record: str = 
 
 
 def place(world: World, *identifiers: str) -> str:
-    made = holding.place(
-        world.settings, identifiers, basis="claims", categories=["orders"], until=TOMORROW, actor="anna"
+    (made,) = holding.place(
+        world.settings, [identifiers], basis="claims", categories=["orders"], until=TOMORROW, actor="anna"
     )
     return made.hold
 
@@ -74,9 +74,10 @@ def test_who_is_found_otherwise_by_then_is_held_all_the_same(tmp_path: Path, nam
     world = make_world(tmp_path)
     telephone(world, PHONE)
     here = place(world, named)
-    there = Holds(world.settings.privacy).place(
-        [named], [("a", "token")], basis="tax", categories=("orders",), until=TOMORROW, actor="key:1", now=wall_now()
-    )
+    (there,) = Holds(world.settings.privacy).place(
+        [Meant([named], [("a", "token")])], basis="tax", categories=("orders",), until=TOMORROW, actor="key:1",
+        now=wall_now(),
+    )  # fmt: skip
     nobody = place(world, "email:nobody@marked.org")
     assert requests.run_all(world.settings) == []
     with world.delivery.engine.writer() as connection:

@@ -20,7 +20,7 @@ from cdp.store import open_store
 from pipelines.erasing import requests
 from pipelines.packaging import making
 from privacy.holds import hold as acts
-from privacy.holds.register import Holds
+from privacy.holds.register import Holds, Meant
 from privacy.register import Register
 from privacy.requests.words import Kind
 from tests.unit.pipelines.erasing_world import ANN, World, make_world
@@ -127,8 +127,8 @@ def test_an_erasure_leaves_no_package_and_nothing_to_tell(world: World) -> None:
 
 
 def test_what_a_hold_keeps_is_told(world: World) -> None:
-    hold = Holds(world.settings.privacy).place(
-        [f"email:{ANN}", "phone:+15035550123"], [("email", ANN)], basis="claims", categories=("orders",),
+    (hold,) = Holds(world.settings.privacy).place(
+        [Meant([f"email:{ANN}", "phone:+15035550123"], [("email", ANN)])], basis="claims", categories=("orders",),
         until="2999-12-31", actor="anna", now=wall_now(),
     )  # fmt: skip
     sealed = Holds(world.settings.privacy).sealed(hold.hold)
