@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,8 @@ from privacy.packages.vault import Whose
 from privacy.receipts import Receipt, StoreLine
 from privacy.restored import ERASED
 from privacy.suppression import together
-from privacy.verify.home import Scan, Tables, scan
-from privacy.verify.needles import Needle, patterns, searchable
+from privacy.verify.home import Scan, Tables, scan, searcher_of
+from privacy.verify.needles import Needle
 from privacy.verify.search import Searcher
 from privacy.work import Work
 
@@ -151,8 +152,7 @@ class Execution:
         return {"rows": rows, "again": again}
 
     def _without_strays(self, path: Path) -> None:
-        searcher = Searcher(patterns(searchable(self._needles())))
-        anew.without_strays(path, searcher, self._config, self.progress)
+        anew.without_strays(path, self._searcher, self._config, self.progress)
 
     @property
     def bookings(self) -> list[tuple[int, str]]:
@@ -261,7 +261,12 @@ class Execution:
             store_url=self.settings.database_url,
             leave_out=lambda path: path.is_relative_to(self.settings.privacy / "work"),
             tables=tables,
+            searcher=self._searcher,
         )
+
+    @cached_property
+    def _searcher(self) -> Searcher:
+        return searcher_of(self._needles())
 
     def _needles(self) -> list[Needle]:
         return [Needle(0, kind, value) for kind, value in self.done["plan"]["needles"]]

@@ -19,6 +19,9 @@ from privacy.inventory.model import Inventory
 if TYPE_CHECKING:
     import duckdb
 
+# Bytes that may be cached of both files from one table to the next.
+CACHED = 256 * 2**20
+
 
 @contextmanager
 def keyed(config: dict[str, Any]) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -97,6 +100,8 @@ def rewrite(connection: duckdb.DuckDBPyConnection, inventory: Inventory, target:
         cut = _cuts(connection, name)
         columns = f"t.* replace ({cut})" if cut else "t.*"
         connection.execute(f"insert into new.{_named(name)} select {columns} from old.{_named(name)} as t{where}")
+        if _cached(connection) > CACHED:
+            _give_back(connection, target)
 
 
 def copy(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
@@ -107,13 +112,43 @@ def copy(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
     connection.execute("detach new")
 
 
+def _cached(connection: duckdb.DuckDBPyConnection) -> int:
+    return int(connection.execute("select sum(memory_usage_bytes)::bigint from duckdb_memory()").fetchall()[0][0])
+
+
+def _give_back(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
+    """Let go of what is cached of both files, before memory gets short.
+
+    The engine writes out memory that it has not cleared, and where memory is short that is what old rows were in.
+    """
+    path = _path(connection)
+    connection.execute("checkpoint new")
+    connection.execute("detach new")
+    detach(connection)
+    _release(connection)
+    attach(connection, path)
+    connection.execute(f"attach {_quoted(target)} as new")
+
+
+def _release(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give freed memory back to the system, from which it comes cleared."""
+    # The allocator does so whenever it is asked for more than this at once.
+    connection.execute("set allocator_bulk_deallocation_flush_threshold = '1KB'")
+    connection.execute("select count(*) from (select distinct number from range(10_000) as numbers(number))").fetchall()
+    connection.execute("reset allocator_bulk_deallocation_flush_threshold")
+
+
+def _path(connection: duckdb.DuckDBPyConnection) -> Path:
+    return Path(connection.execute("select path from duckdb_databases() where database_name = 'old'").fetchall()[0][0])
+
+
 def _begin(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
     for path in (target, target.with_name(target.name + ".wal")):
         path.unlink(missing_ok=True)
+    _release(connection)
     connection.execute(f"attach {_quoted(target)} as new")
     # Who may not read the old file may not read the new one.
-    asked = connection.execute("select path from duckdb_databases() where database_name = 'old'").fetchall()
-    target.chmod(Path(asked[0][0]).stat().st_mode & 0o777)
+    target.chmod(_path(connection).stat().st_mode & 0o777)
 
 
 def put_in_place(

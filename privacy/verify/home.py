@@ -63,6 +63,22 @@ def can_be_found(needle: Needle) -> bool:
     return needle.kind in WHOLE or bool(searchable([needle]))
 
 
+def searcher_of(needles: Iterable[Needle]) -> Searcher:
+    """What searches for the needles; with thousands of them it takes seconds to build."""
+    return _searcher(*_parted(needles))
+
+
+def _parted(needles: Iterable[Needle]) -> tuple[list[Needle], list[Needle]]:
+    """Those to look for in bytes, and those to look for as whole values."""
+    asked = list(needles)
+    # Short record ids mean different people in different tables; tokens compare them, here they would prove nothing.
+    return searchable(asked), [needle for needle in short(asked) if can_be_found(needle)]
+
+
+def _searcher(wanted: list[Needle], whole: list[Needle]) -> Searcher:
+    return Searcher(patterns(wanted), {needle.value: len(wanted) + n for n, needle in enumerate(whole)})
+
+
 def scan(
     home: Path,
     needles: Iterable[Needle],
@@ -72,21 +88,19 @@ def scan(
     store_url: str | None = None,
     leave_out: Callable[[Path], bool] = lambda _: False,
     tables: Tables | None = None,
+    searcher: Searcher | None = None,
 ) -> Scan:
     """Search `home` (and a PostgreSQL store) for the needles; `leave_out` names files that hold them on purpose.
 
     `tables` searches the tables of a DuckDB file in place of all rows of all of them; it is then the tables of all
-    databases that are asked, and not the bytes they are packed in. Files are searched in as many threads as `config`
-    names.
+    databases that are asked, and not the bytes they are packed in. `searcher` is that of the same needles, where it is
+    there already. Files are searched in as many threads as `config` names.
     """
-    asked = list(needles)
-    wanted = searchable(asked)
-    # Short record ids mean different people in different tables; tokens compare them, here they would prove nothing.
-    whole = [needle for needle in short(asked) if can_be_found(needle)]
+    wanted, whole = _parted(needles)
     found = Scan(needles=len(wanted) + len(whole))
     if not wanted and not whole:
         return found
-    searcher = Searcher(patterns(wanted), {needle.value: len(wanted) + n for n, needle in enumerate(whole)})
+    searcher = searcher or _searcher(wanted, whole)
     paths = sorted(path for path in home.rglob("*") if path.is_file() and not leave_out(path))
     typed = tables or partial(databases.scan_duckdb, config=config)
     look = partial(_scan_file, home=home, searcher=searcher, inventory=inventory, tables=typed, packed=tables is None)
