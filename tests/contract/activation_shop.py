@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from activation import manage
 from activation.worker import Options, Pass, deliver
 from cdp.clock import wall_now
 from cdp.outbound import Guard
 from cdp.store import destinations, open_store
+from cdp.store.delivery_tables import destinations as tables
 from cdp.store.outbox import Outbox
 from cdp.store.sql import SqlStore
 from tests.support.publications import NOW, publish
@@ -57,6 +59,12 @@ class Shop:
         self.clock += timedelta(seconds=later)
         options = Options(guard=more.pop("guard", LOCAL), now=lambda: self.clock, **more)
         return {one.destination: one for one in deliver(self.url, options, only=only)}
+
+    def freed(self, key: str = "crm") -> None:
+        """As if the lease of a killed worker had run out."""
+        with self.outbox.reading() as connection:
+            owner = connection.scalar(sa.select(tables.c.lease).where(tables.c.key == key))
+        self.outbox.release(key, str(owner))
 
     def told(self) -> list[tuple[str, int, str]]:
         """The log: what, of whom, what became of it."""
