@@ -30,6 +30,8 @@ from tests.support.receiver import Received, Receiver
 
 __all__ = ["receiver", "shop"]
 
+pytestmark = pytest.mark.slow
+
 # Processes that begin with everything imported and no connection open.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload([__name__])
