@@ -101,23 +101,30 @@ def scan_sqlite(path: Path, searcher: Searcher) -> dict[str, Counter[int]]:
 
 def _texts(connection: sqlite3.Connection, table: str) -> Iterator[bytes]:
     """All values of a table, each a line, joined inside the database: no value becomes an object."""
+    # Generated ones among them, which `table_info` leaves out.
+    columns = [row[1].decode() for row in connection.execute(f'pragma table_xinfo("{table}")')]
     try:
         connection.execute(f'select rowid from "{table}" limit 0')
+        has_numbers = "rowid" not in map(str.lower, columns)
     except sqlite3.OperationalError:
-        # Some tables have no row numbers.
+        has_numbers = False
+    if not has_numbers:
         yield from _rows(connection.execute(f'select * from "{table}"'))
         return
-    columns = [row[1].decode() for row in connection.execute(f'pragma table_info("{table}")')]
     values = " || char(10) || ".join(f"coalesce(\"{column}\", '')" for column in columns)
     joined = f"""
-        select max(place), cast(group_concat(line, char(10)) as blob) from (
+        select max(place), cast(group_concat(line, char(10)) || char(10) as blob) from (
             select rowid as place, {values} as line from "{table}" where rowid > ? order by rowid limit {_JOINED}
         )
     """
     last = _BEFORE_ALL
-    while (row := connection.execute(joined, [last]).fetchone())[0] is not None:
-        last, text = row
-        yield text
+    try:
+        while (row := connection.execute(joined, [last]).fetchone())[0] is not None:
+            last, text = row
+            yield text
+    except sqlite3.DataError:
+        # So many rows are longer than SQLite lets a value be.
+        yield from _rows(connection.execute(f'select * from "{table}" where rowid > ?', [last]))
 
 
 def scan_postgres(url: str, searcher: Searcher) -> dict[str, Counter[int]]:
@@ -147,13 +154,16 @@ def scan_postgres(url: str, searcher: Searcher) -> dict[str, Counter[int]]:
 
 def _rows(cursor: Any) -> Iterator[bytes]:
     while rows := cursor.fetchmany(5_000):
-        # Most of the time of a store's search is spent here.
+        # Most of the time of a store's search is spent here. The last value ends with its line too.
         yield b"\n".join(
             [
-                value if isinstance(value, bytes) else str(value).encode(errors="replace")
-                for row in rows
-                for value in row
-                if value is not None
+                *(
+                    value if isinstance(value, bytes) else str(value).encode(errors="replace")
+                    for row in rows
+                    for value in row
+                    if value is not None
+                ),
+                b"",
             ]
         )
 

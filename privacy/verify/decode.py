@@ -1,12 +1,14 @@
 """Files as the bytes in them: as they are, and unpacked where a format hides them.
 
-gzip, zstd, bzip2 and xz are unpacked, zip archives (and so XLSX) member by member, Parquet column by column; pickles
-and msgpack hold text as it is. A file that says it is packed and cannot be unpacked raises DamagedError.
+gzip, zstd, bzip2 and xz are unpacked, zip archives (and so XLSX) member by member, Parquet column by column; UTF-32
+with a mark becomes UTF-8; pickles and msgpack hold text as it is. A file that says what it is and cannot be read as
+that raises DamagedError.
 """
 
 from __future__ import annotations
 
 import bz2
+import codecs
 import io
 import lzma
 import zipfile
@@ -18,6 +20,7 @@ from typing import IO, Any
 from cdp import gzipped
 
 CHUNK = 16 << 20
+_UTF_32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _UNREADABLE: tuple[type[Exception], ...] = (OSError, lzma.LZMAError, *gzipped.DAMAGED)
 
 
@@ -31,6 +34,9 @@ def views(path: Path) -> Iterator[Iterator[bytes]]:
         head = handle.read(8)
         handle.seek(0)
         yield _chunks(handle)
+    if head.startswith(_UTF_32):
+        with path.open("rb") as handle:
+            yield _narrow(_chunks(handle))
     opener = _opener(head)
     if opener is not None:
         with path.open("rb") as handle:
@@ -64,8 +70,25 @@ def _chunks(handle: Any) -> Iterator[bytes]:
 
 def _unpacked(opener: Any, handle: IO[bytes]) -> Iterator[bytes]:
     try:
-        yield from _chunks(opener(handle))
+        yield from _narrow(_chunks(opener(handle)))
     except _UNREADABLE as error:
+        raise DamagedError(type(error).__name__) from None
+
+
+def _narrow(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Text of UTF-32 as UTF-8; what has no mark of it as it is."""
+    first = next(chunks, b"")
+    if not first.startswith(_UTF_32):
+        yield first
+        yield from chunks
+        return
+    decoder = codecs.getincrementaldecoder("utf-32")()
+    try:
+        yield decoder.decode(first).encode()
+        for chunk in chunks:
+            yield decoder.decode(chunk).encode()
+        decoder.decode(b"", final=True)
+    except UnicodeError as error:
         raise DamagedError(type(error).__name__) from None
 
 

@@ -1,6 +1,7 @@
 """Values of erased people → byte patterns: as text, and in the encodings in which text hides in files.
 
-Patterns: UTF-8, UTF-16LE, base64 at its three offsets (both alphabets), hex in both cases, URL-encoded, JSON-escaped.
+Patterns: UTF-8, UTF-16, base64 at its three offsets (both alphabets), hex in both cases, URL-encoded, JSON-escaped,
+with the quotes doubled as in CSV.
 Values shorter than eight bytes are looked for as whole values in tables only: as bytes they are in everything.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
@@ -63,7 +65,9 @@ def patterns(needles: Iterable[Needle], *, encoded: bool = True) -> list[Pattern
 def _encodings(value: str) -> Iterator[tuple[str, bytes]]:
     plain = value.encode()
     yield "utf-8", plain
-    yield "utf-16", value.encode("utf-16-le")
+    wide = value.encode("utf-16-le")
+    # Without the zero that ends a Latin letter, these bytes are in text of the other byte order too.
+    yield "utf-16", wide.removesuffix(b"\0") if len(wide) > SHORTEST else wide
     for offset in range(3):
         whole = base64.b64encode(b"\0" * offset + plain)
         # Characters that also hold bits of a neighbour differ from file to file.
@@ -74,5 +78,10 @@ def _encodings(value: str) -> Iterator[tuple[str, bytes]]:
     yield "hex", plain.hex().upper().encode()
     for escaped in (quote(value, safe=""), quote_plus(value), quote(value, safe="").lower(), quote(value)):
         yield "url", escaped.encode()
-    yield "json", json.dumps(value)[1:-1].encode()
-    yield "json", json.dumps(value)[1:-1].replace("/", "\\/").encode()
+    escaped = json.dumps(value)[1:-1]
+    yield "json", escaped.encode()
+    yield "json", escaped.replace("/", "\\/").encode()
+    # As .NET writes it.
+    upper = re.sub(r"\\u[0-9a-f]{4}", lambda code: "\\u" + code.group()[2:].upper(), escaped)
+    yield "json", upper.replace('\\"', "\\u0022").replace("+", "\\u002B").encode()
+    yield "csv", value.replace('"', '""').encode()

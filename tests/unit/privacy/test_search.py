@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import gzip
 import json
 import random
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 
 from privacy.inventory.model import Inventory
-from privacy.verify.databases import scan_sqlite
+from privacy.verify.databases import _texts, scan_sqlite
 from privacy.verify.decode import DamagedError, views
 from privacy.verify.home import can_be_found, scan
 from privacy.verify.needles import Needle, patterns, searchable
@@ -35,6 +36,8 @@ ENCODED = [
     quote(MAIL, safe="").encode(),
     json.dumps(MAIL).encode(),
     *(base64.b64encode(b"z" * before + MAIL.encode() + b"yy") for before in range(3)),
+    MAIL.encode("utf-16-be") + b"\0,",
+    MAIL.replace("+", "\\u002B").replace("é", "\\u00E9").replace("ö", "\\u00F6").replace("ä", "\\u00E4").encode(),
 ]
 
 
@@ -156,6 +159,69 @@ def test_every_value_of_a_sqlite_table_is_searched(tmp_path: Path) -> None:
         connection.execute("create table empty (a text)")
     found = scan_sqlite(tmp_path / "store.sqlite", SEARCHER)
     assert found == {"long": {1: 9}, "sparse": {2: 5}, "keyed": {1: 1, 2: 1}, "empty": {}}
+
+
+def test_values_of_joined_rows_are_found_as_looking_at_each_cell_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Values at the end of what is read at once, halves of one in two cells, generated columns, a column `rowid`."""
+    draw = random.Random(8)
+    monkeypatch.setattr("privacy.verify.databases._JOINED", 3)
+    pieces = [
+        "LOY-2002",
+        "+15551234567",
+        "LOY-",
+        "2002",
+        "+1555",
+        "1234567",
+        "x",
+        "",
+        None,
+        7,
+        155512345,
+        b"\0LOY-2002\xff",
+    ]
+    for number in range(60):
+        rows = [[draw.choice(pieces) for _ in range(3)] for _ in range(draw.randint(0, 13))]
+        made = draw.choice(["a, b, c", "rowid, b, c", "a primary key, b, c", "a, b, c, d generated always as (a || b)"])
+        path = tmp_path / f"{number}.sqlite"
+        with sqlite3.connect(path) as connection:
+            connection.execute(f"create table held ({made})")
+            first = made.partition(",")[0].split()[0]
+            connection.executemany(f"insert or ignore into held ({first}, b, c) values (?, ?, ?)", rows)
+            connection.text_factory = bytes
+            cells = [value for row in connection.execute("select * from held") for value in row if value is not None]
+        connection.close()
+        expected: Counter[int] = Counter()
+        for cell in cells:
+            expected += SEARCHER.count([cell if isinstance(cell, bytes) else str(cell).encode()])
+        assert scan_sqlite(path, SEARCHER) == {"held": expected}, (made, rows)
+
+
+def test_rows_too_long_to_be_joined_are_searched_one_by_one() -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.text_factory = bytes
+    connection.execute("create table held (a text, b text)")
+    connection.executemany("insert into held values (?, 'LOY-2002')", [("x" * 900,)] * 40)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 10_000)
+    assert SEARCHER.count_cells(_texts(connection, "held")) == {2: 40}
+    connection.close()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-16", "utf-32"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_text_of_wide_characters_is_read(tmp_path: Path, encoding: str, packed: bool) -> None:
+    """At the end of the file too, where no letter of the other byte order follows."""
+    content = f"Ann\t{NEEDLES[1].value}\nBob\t{MAIL}".encode(encoding)
+    (tmp_path / "text").write_bytes(gzip.compress(content) if packed else content)
+    found = sum((SEARCHER.count(view) for view in views(tmp_path / "text")), Counter())
+    assert found == {0: 1, 1: 1}
+
+
+def test_text_that_is_not_what_its_mark_says_is_told(tmp_path: Path) -> None:
+    (tmp_path / "text").write_bytes(codecs.BOM_UTF32_LE + b"LOY-2002 as it is")
+    with pytest.raises(DamagedError):
+        [SEARCHER.count(view) for view in views(tmp_path / "text")]
 
 
 def test_packed_files_are_opened_and_damaged_ones_are_told(tmp_path: Path) -> None:
