@@ -57,8 +57,10 @@ def _written(path: Path, found: Found) -> Path:
     """The file without what goes, beside it."""
     partial = path.with_name(f".{path.name}.part")
     partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600)
     rewrite(path, partial, found.layout, found.changes)
-    partial.chmod(0o444)
+    # Who may not read the old file may not read the new one.
+    partial.chmod(path.stat().st_mode & 0o777)
     return partial
 
 

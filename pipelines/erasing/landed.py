@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 # Where more of the lines than this are repeated ones, the whole file is read instead.
 MOST_UNKNOWN = 0.5
+_NO_LINE_IS_LONGER = 1 << 20
 
 
 class Landed:
@@ -137,6 +138,9 @@ def _unknown(path: Path, file: str, layout: Layout, known: _Lines) -> _Others | 
     """The other lines with their text; None when they are many, or not to be taken out of the file they are in."""
     with open_text(path, file, encoding=layout.encoding, newline="\n", may_be_blank=True) as text:
         if not text.is_utf8:
+            return None
+        # Where lines end with returns, or never, all of it would be held at once.
+        if layout.format == "csv" and "\n" not in text.lines.read(_NO_LINE_IS_LONGER):
             return None
     others, records, count = _Others(), _Records(layout), 0
     try:

@@ -22,18 +22,20 @@ def blocks(handle: BinaryIO, size: int = _BLOCK) -> Iterator[tuple[int, bytes, N
     """Blocks of whole lines: the number of the first line (from 1), the bytes, and where in them each line ends."""
     import numpy as np
 
-    first, rest = 1, b""
+    first = 1
+    # Of a line that takes many blocks: joined once.
+    begun: list[bytes] = []
     while chunk := handle.read(size):
         cut = chunk.rfind(b"\n") + 1
         if not cut:
-            rest += chunk
+            begun.append(chunk)
             continue
-        block = rest + chunk[:cut]
-        rest = chunk[cut:]
+        block = b"".join([*begun, chunk[:cut]])
+        begun = [chunk[cut:]]
         ends = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == _BREAK) + 1
         yield first, block, ends
         first += len(ends)
-    if rest:
+    if rest := b"".join(begun):
         yield first, rest, np.array([len(rest)], dtype=np.int64)
 
 

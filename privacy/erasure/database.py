@@ -127,7 +127,7 @@ def _give_back(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
     detach(connection)
     _release(connection)
     attach(connection, path)
-    connection.execute(f"attach {_quoted(target)} as new")
+    _attach_new(connection, target)
 
 
 def _release(connection: duckdb.DuckDBPyConnection) -> None:
@@ -146,9 +146,14 @@ def _begin(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
     for path in (target, target.with_name(target.name + ".wal")):
         path.unlink(missing_ok=True)
     _release(connection)
-    connection.execute(f"attach {_quoted(target)} as new")
+    _attach_new(connection, target)
     # Who may not read the old file may not read the new one.
     target.chmod(_path(connection).stat().st_mode & 0o777)
+
+
+def _attach_new(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
+    # Without a log: it would be readable by everybody, and a file that is not complete is begun anew anyway.
+    connection.execute(f"attach {_quoted(target)} as new (recovery_mode no_wal_writes)")
 
 
 def put_in_place(

@@ -11,11 +11,12 @@ import pytest
 
 from cdp.store import open_store, snapshots
 from cdp.store.base import Publication
-from pipelines.erasing import anew, requests
+from pipelines.erasing import anew, files, requests
+from privacy.erasure import database
 from privacy.verify.needles import Needle, patterns
 from privacy.verify.search import Searcher
 from tests.unit.pipelines.erasing_world import ANN, World, make_world
-from tests.unit.pipelines.ingest_delivery import NOW
+from tests.unit.pipelines.ingest_delivery import CONTACTS, NOW, contact
 
 SEARCHER = Searcher(patterns([Needle(0, "mailbox", ANN)]))
 
@@ -122,3 +123,37 @@ def test_a_copy_has_all_of_the_database(tmp_path: Path) -> None:
         assert connection.execute("select n from s.t where id = 3").fetchall() == [(7,)]
         with pytest.raises(duckdb.ConstraintException):
             connection.execute("insert into s.t values (1, 'bad', 1)")
+
+
+def test_what_is_half_written_is_readable_by_its_owner_only(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot and a delivery that only the owner may read, as a kill in between would leave them."""
+    publish(world)
+    settings = world.settings
+    (settings.inbox / "sales").mkdir(parents=True)
+    delivered = settings.inbox / "sales" / "contacts.csv"
+    people = contact(700001, mail=ANN), contact(700002, "Bob", "bob@marked.org")
+    delivered.write_text("\n".join([CONTACTS, *people, ""]))
+    delivered.chmod(0o600)
+    seen: dict[str, int] = {}
+
+    def note(folder: Path, pattern: str) -> None:
+        seen.update({path.name: path.stat().st_mode & 0o777 for path in folder.glob(pattern)})
+
+    rewritten, written = database.rewrite, files.rewrite
+
+    def file_rewritten(source: Path, target: Path, *rest: Any) -> None:
+        written(source, target, *rest)
+        if source == delivered:
+            note(target.parent, ".*")
+
+    def database_rewritten(connection: Any, inventory: Any, target: Path) -> None:
+        rewritten(connection, inventory, target)
+        note(target.parent, f"{target.name}*") if target.parent == settings.serving else None
+
+    monkeypatch.setattr(files, "rewrite", file_rewritten)
+    monkeypatch.setattr(database, "rewrite", database_rewritten)
+    made, _ = requests.submit(settings, [[f"email:{ANN}"]])
+    assert requests.execute(settings, made.request)["receipt"]["status"] == "completed"
+    assert len(seen) == 2 and set(seen.values()) == {0o600}, seen
+    assert ANN not in delivered.read_text() and "bob@marked.org" in delivered.read_text()
+    assert delivered.stat().st_mode & 0o777 == 0o600

@@ -9,11 +9,12 @@ import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from pipelines.erasing import requests
+from pipelines.erasing import landed, requests
 from pipelines.erasing.landed import Landed
-from pipelines.ingest.rewriting import rewrite
+from pipelines.ingest.rewriting import Layout, rewrite
 from pipelines.ingest.screening import Screen
 from tests.unit.pipelines.erasing_world import CONTACTS
 from tests.unit.pipelines.ingest_delivery import Delivery, event, make_delivery
@@ -166,11 +167,11 @@ def test_lines_of_csv_are_judged_as_reading_all_of_them_would(
     by_line: dict[str, bool] = {}
     own, whole = Landed.look, Screen.look
 
-    def both(landed: Landed, entity: Any, mapping: Any, path: Path, file: str) -> Any:
+    def both(ours: Landed, entity: Any, mapping: Any, path: Path, file: str) -> Any:
         looked.clear()
-        found = own(landed, entity, mapping, path, file)
+        found = own(ours, entity, mapping, path, file)
         by_line[path.name] = path.name.partition("-")[2] not in looked
-        expected = whole(landed._screen, entity, mapping, path, file)
+        expected = whole(ours._screen, entity, mapping, path, file)
         texts = []
         for one in (found, expected):
             rewrite(path, tmp_path / "out.csv", one.layout, one.changes)
@@ -189,3 +190,13 @@ def test_lines_of_csv_are_judged_as_reading_all_of_them_would(
     for style in ("plain", "quoted", "windows", "marked", "semicolons", "no_end"):
         assert any(style in name for name in plain), f"{style} is told by its lines"
     assert not any("lone_returns" in name for name in plain)
+
+
+@pytest.mark.parametrize("ending", [b"\r", b" "])
+def test_text_without_line_feeds_is_not_held_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: bytes
+) -> None:
+    (tmp_path / "contacts.csv").write_bytes(b"Record ID,Email" + ending + (b"700001,ann@marked.org" + ending) * 100)
+    monkeypatch.setattr(landed, "blocks", lambda _: pytest.fail("a block would be the whole file"))
+    known = landed._Lines.of(np.array([2]), np.array([False]))
+    assert landed._unknown(tmp_path / "contacts.csv", "contacts.csv", Layout("csv", header=1), known) is None
