@@ -8,7 +8,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.ingest.lines import blocks, spans
@@ -29,6 +29,7 @@ def test_blocks_hold_every_line_once(parts: list[bytes], size: int) -> None:
     assert list(found) == list(range(1, len(found) + 1))
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(BYTES, st.sets(st.integers(1, 12)), st.booleans(), st.booleans())
 def test_blanking_lines_of_bytes_is_copying_text_without_them(
     tmp_path_factory: pytest.TempPathFactory, parts: list[bytes], gone: set[int], marked: bool, packed: bool
