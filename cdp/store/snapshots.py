@@ -75,12 +75,13 @@ def write_snapshot(
     _remove(unfinished, spill)
     try:
         with duckdb.connect(str(unfinished), config={"threads": threads, "memory_limit": memory_limit}) as connection:
+            # Before anything is in it: a kill leaves it as it is.
+            unfinished.chmod(0o600)
             connection.execute(f"set temp_directory = {_quoted(spill)}")
             _attach(connection, source_db)
             _copy(connection)
             connection.execute("detach warehouse")
             connection.execute("checkpoint")
-        unfinished.chmod(0o600)
         _flush(unfinished)
         unfinished.replace(target)
         _flush(target_dir)

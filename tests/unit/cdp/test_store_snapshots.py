@@ -60,6 +60,16 @@ class TestWriting:
         assert sorted(file.name for file in serving.iterdir()) == [path.name]
         assert path.stat().st_mode & 0o777 == 0o600
 
+    def test_half_written_it_is_its_owners_too(
+        self, source: Path, serving: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        modes = []
+        monkeypatch.setattr(
+            snapshots, "_copy", lambda _: modes.extend(path.stat().st_mode & 0o777 for path in serving.glob("*.part"))
+        )
+        snapshots.write_snapshot(source, serving, "run-1")
+        assert modes == [0o600]
+
     def test_rows_of_a_profile_lie_together(self, source: Path, serving: Path) -> None:
         with snapshots.open_snapshot(snapshots.write_snapshot(source, serving, "run-1")) as connection:
             rows = connection.execute("select profile_id, occurred_at from marts.touchpoints").fetchall()
