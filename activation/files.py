@@ -11,15 +11,20 @@ import io
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 from activation.config import Files
 from activation.message import Message
 from activation.outcome import Outcome
+from cdp.clock import wall_now
 from cdp.errors import InputError
 from cdp.wording import nearest
 
+# Seconds after which nobody is writing a file any more: longer than a worker may have a queue.
+_LEFT_AFTER = 3600
 # What a spreadsheet would run as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _REMOVAL = ("message_id", "change", "profile_id", "at")
@@ -108,6 +113,11 @@ def _write(folder: Path, name: str, content: bytes) -> None:
         handle.flush()
         os.fsync(handle.fileno())
     partial.replace(folder / name)
+    # What a killed worker left half written goes: its messages are in a file of another name by now.
+    for left in folder.glob(f".{escape(name.rsplit('-', 2)[0])}-*.partial"):
+        with suppress(FileNotFoundError):
+            if wall_now().timestamp() - left.stat().st_mtime > _LEFT_AFTER:
+                left.unlink()
 
 
 def _put(address: str, content: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,22 @@ def test_files(shop: Shop, tmp_path: Path, form: str) -> None:
             ("entered", "p1@example.org"), ("entered", "p2@example.org"),
         ]  # fmt: skip
         assert "mail" not in json.loads(second.read_text())
+
+
+def test_what_a_killed_worker_left_half_written_goes_with_the_next_file(shop: Shop, tmp_path: Path) -> None:
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    shop.members(1)
+    shop.destination(config={"kind": "files", "folder": str(drop)})
+    left = [drop / f".{name}-000000000001-000000000002.ndjson.partial" for name in ("crm", "crm-notices", "other")]
+    for path in left:
+        path.touch()
+        os.utime(path, (0, 0))
+    written_now = drop / ".crm-000000000003-000000000004.ndjson.partial"
+    written_now.touch()
+    assert shop.work()["crm"].delivered == 1
+    assert [path.exists() for path in left] == [False, False, True]
+    assert written_now.exists()
 
 
 def test_a_folder_that_cannot_be_written_is_tried_again(shop: Shop, tmp_path: Path) -> None:
