@@ -19,7 +19,8 @@ from privacy.inventory.model import Inventory
 if TYPE_CHECKING:
     import duckdb
 
-# Bytes that may be cached of both files from one table to the next.
+# Rows that are copied in one go, whole row groups of the file, and bytes that may be cached of both files after it.
+ROWS = 8 * 122_880
 CACHED = 256 * 2**20
 
 
@@ -96,12 +97,25 @@ def rewrite(connection: duckdb.DuckDBPyConnection, inventory: Inventory, target:
     for name in tables(connection):
         table = find_table(inventory, "warehouse", name)
         wanted = condition(table, name) if table is not None else None
-        where = f" where not ({wanted})" if wanted is not None else ""
+        stays = f"not ({wanted})" if wanted is not None else "true"
         cut = _cuts(connection, name)
         columns = f"t.* replace ({cut})" if cut else "t.*"
-        connection.execute(f"insert into new.{_named(name)} select {columns} from old.{_named(name)} as t{where}")
-        if _cached(connection) > CACHED:
-            _give_back(connection, target)
+        for part in _parts(connection, name):
+            connection.execute(
+                f"insert into new.{_named(name)} select {columns} from old.{_named(name)} as t where {part} and {stays}"
+            )
+            if _cached(connection) > CACHED:
+                _give_back(connection, target)
+
+
+def _parts(connection: duckdb.DuckDBPyConnection, name: str) -> list[str]:
+    """Conditions by which all rows of a table (alias `t`) are read in parts; other parts are not looked at."""
+    last = connection.execute(f"select max(rowid) from old.{_named(name)}").fetchall()[0][0]
+    if last is None:
+        return []
+    if last < ROWS:
+        return ["true"]
+    return [f"t.rowid between {first} and {first + ROWS - 1}" for first in range(0, last + 1, ROWS)]
 
 
 def copy(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
