@@ -19,9 +19,9 @@ from privacy.inventory.model import Inventory
 if TYPE_CHECKING:
     import duckdb
 
-# Rows that are copied in one go, whole row groups of the file, and bytes that may be cached of both files after it.
-ROWS = 8 * 122_880
-CACHED = 256 * 2**20
+# The first format in which text is packed without unused room in its blocks, where memory that held what goes would be
+# written out. Files keep it; every version of the engine that may be installed reads it.
+STORAGE = "v1.3.0"
 
 
 @contextmanager
@@ -97,25 +97,10 @@ def rewrite(connection: duckdb.DuckDBPyConnection, inventory: Inventory, target:
     for name in tables(connection):
         table = find_table(inventory, "warehouse", name)
         wanted = condition(table, name) if table is not None else None
-        stays = f"not ({wanted})" if wanted is not None else "true"
+        where = f" where not ({wanted})" if wanted is not None else ""
         cut = _cuts(connection, name)
         columns = f"t.* replace ({cut})" if cut else "t.*"
-        for part in _parts(connection, name):
-            connection.execute(
-                f"insert into new.{_named(name)} select {columns} from old.{_named(name)} as t where {part} and {stays}"
-            )
-            if _cached(connection) > CACHED:
-                _give_back(connection, target)
-
-
-def _parts(connection: duckdb.DuckDBPyConnection, name: str) -> list[str]:
-    """Conditions by which all rows of a table (alias `t`) are read in parts; other parts are not looked at."""
-    last = connection.execute(f"select max(rowid) from old.{_named(name)}").fetchall()[0][0]
-    if last is None:
-        return []
-    if last < ROWS:
-        return ["true"]
-    return [f"t.rowid between {first} and {first + ROWS - 1}" for first in range(0, last + 1, ROWS)]
+        connection.execute(f"insert into new.{_named(name)} select {columns} from old.{_named(name)} as t{where}")
 
 
 def copy(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
@@ -126,48 +111,14 @@ def copy(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
     connection.execute("detach new")
 
 
-def _cached(connection: duckdb.DuckDBPyConnection) -> int:
-    return int(connection.execute("select sum(memory_usage_bytes)::bigint from duckdb_memory()").fetchall()[0][0])
-
-
-def _give_back(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
-    """Let go of what is cached of both files, before memory gets short.
-
-    The engine writes out memory that it has not cleared, and where memory is short that is what old rows were in.
-    """
-    path = _path(connection)
-    connection.execute("checkpoint new")
-    connection.execute("detach new")
-    detach(connection)
-    _release(connection)
-    attach(connection, path)
-    _attach_new(connection, target)
-
-
-def _release(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give freed memory back to the system, from which it comes cleared."""
-    # The allocator does so whenever it is asked for more than this at once.
-    connection.execute("set allocator_bulk_deallocation_flush_threshold = '1KB'")
-    connection.execute("select count(*) from (select distinct number from range(10_000) as numbers(number))").fetchall()
-    connection.execute("reset allocator_bulk_deallocation_flush_threshold")
-
-
-def _path(connection: duckdb.DuckDBPyConnection) -> Path:
-    return Path(connection.execute("select path from duckdb_databases() where database_name = 'old'").fetchall()[0][0])
-
-
 def _begin(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
     for path in (target, target.with_name(target.name + ".wal")):
         path.unlink(missing_ok=True)
-    _release(connection)
-    _attach_new(connection, target)
-    # Who may not read the old file may not read the new one.
-    target.chmod(_path(connection).stat().st_mode & 0o777)
-
-
-def _attach_new(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
     # Without a log: it would be readable by everybody, and a file that is not complete is begun anew anyway.
-    connection.execute(f"attach {_quoted(target)} as new (recovery_mode no_wal_writes)")
+    connection.execute(f"attach {_quoted(target)} as new (recovery_mode no_wal_writes, storage_version '{STORAGE}')")
+    # Who may not read the old file may not read the new one.
+    asked = connection.execute("select path from duckdb_databases() where database_name = 'old'").fetchall()
+    target.chmod(Path(asked[0][0]).stat().st_mode & 0o777)
 
 
 def put_in_place(

@@ -196,7 +196,7 @@ def test_what_a_hold_keeps_stays(delivery: Delivery) -> None:
         connection.execute("create table intermediate.int_device_identifies (anonymous_id varchar, user_id varchar)")
         connection.execute("insert into identity.identity_map values ('support', '1', 'ann', 1, false)")
         connection.execute("insert into identity.profiles values ('ann', 1, 'living', null, '')")
-    holding.place(settings, ["requester_id:1"], basis="claims", categories=["tickets"], until=tomorrow, actor="a")
+    holding.place(settings, [["requester_id:1"]], basis="claims", categories=["tickets"], until=tomorrow, actor="a")
     assert {row["rule"]: (row["goes"], row["held"]) for row in due.show(settings)[:2]} == {
         "events": (2, 0), "closed": (0, 1),
     }  # fmt: skip
