@@ -174,7 +174,7 @@ class Searcher:
 
 
 class _Windows:
-    """Hashes of the patterns' first windows and of their first words, and the patterns as one text."""
+    """Hashes of the patterns' first windows and of their first words, these words, and the patterns as one text."""
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
         import numpy as np
@@ -183,17 +183,19 @@ class _Windows:
         self.plain = np.array([pattern.plain for pattern in patterns], dtype=bool)
         self._text = np.frombuffer(b"".join(pattern.bytes for pattern in patterns), dtype=np.uint8)
         self._from = np.cumsum(self.lengths) - self.lengths
+        self._ends = np.array([int.from_bytes(one.bytes[-WORD:], "little") for one in patterns], dtype=np.uint64)
         words = _words(patterns, 0, WORD)
-        # Patterns in the order of their first words; equal words follow each other.
-        self._numbers = np.argsort(words, kind="stable")
-        self._words, self._first, self._entries = np.unique(words[self._numbers], return_index=True, return_counts=True)
+        # Many mail addresses begin with the same names: where there are two words, both tell a pattern.
+        long = self.lengths >= 2 * WORD
+        self._by_one = _Index(words[~long], np.flatnonzero(~long))
+        self._by_two = _Index(_both(words[long], _words(patterns, WORD, WORD)[long]), np.flatnonzero(long))
         self.shortest = int(self.lengths.min())
         # One short pattern decides for all: looking closer for it costs the same with the long ones beside it.
         self._stride = 8 if self.shortest >= 12 else 4
         width = min(WORD, self.shortest - self._stride + 1)
         windows = np.unique(np.concatenate([_words(patterns, offset, width) for offset in range(self._stride)]))
         self._windows = _Hashes(windows, width)
-        self._starts = _Hashes(self._words, WORD)
+        self._starts = _Hashes(np.unique(words), WORD)
 
     def find(self, content: Array) -> tuple[Array, Array]:
         """Pattern numbers and positions, each pair once."""
@@ -202,7 +204,7 @@ class _Windows:
         if len(content) < WORD:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
         every = np.ndarray(shape=(len(content) - WORD + 1,), dtype=np.uint64, buffer=content, strides=(1,))
-        found = [self._verified(content, *self._begun(every, places)) for places in self._likely(content)]
+        found = [self._verified(content, every, *self._begun(every, places)) for places in self._likely(content)]
         return np.concatenate([one for one, _ in found]), np.concatenate([one for _, one in found])
 
     def _likely(self, content: Array) -> Iterator[Array]:
@@ -222,7 +224,7 @@ class _Windows:
         yield np.arange(-(-last // self._stride) * self._stride, len(content), self._stride, dtype=np.int64)
 
     def _begun(self, every: Array, places: Array) -> tuple[Array, Array]:
-        """Positions at which the first word of a pattern stands and a window of it at one of `places`; which word."""
+        """Patterns that may begin, and where: their first words stand there, a window of them at one of `places`."""
         import numpy as np
 
         # A place is the only multiple of the stride within a stride of a position, so a position is met once.
@@ -231,20 +233,21 @@ class _Windows:
         words = every[positions]
         likely = self._starts.places(words, _Scratch(len(words)))
         positions, words = positions[likely], words[likely]
-        nearest = np.minimum(np.searchsorted(self._words, words), len(self._words) - 1)
-        exact = self._words[nearest] == words
-        return positions[exact], nearest[exact]
+        numbers, at = self._by_one.find(words)
+        two = positions + WORD < len(every)
+        more, then = self._by_two.find(_both(words[two], every[positions[two] + WORD]))
+        return np.concatenate([numbers, more]), np.concatenate([positions[at], positions[two][then]])
 
-    def _verified(self, content: Array, places: Array, which: Array) -> tuple[Array, Array]:
-        """Of places at which the first word of that number stands, those with a whole pattern."""
+    def _verified(self, content: Array, every: Array, numbers: Array, positions: Array) -> tuple[Array, Array]:
+        """Of patterns that may begin at positions, those that stand there as a whole."""
         import numpy as np
 
-        counts = self._entries[which]
-        numbers = self._numbers[np.repeat(self._first[which], counts) + _counting(counts)]
-        positions = np.repeat(places, counts)
         lengths = self.lengths[numbers]
         inside = positions + lengths <= len(content)
         numbers, positions, lengths = numbers[inside], positions[inside], lengths[inside]
+        # How they end tells most of those apart that begin alike, at the price of one word.
+        ended = every[positions + lengths - WORD] == self._ends[numbers]
+        numbers, positions, lengths = numbers[ended], positions[ended], lengths[ended]
         if not len(numbers):
             return numbers, positions
         within = _counting(lengths)
@@ -252,6 +255,29 @@ class _Windows:
         same = content[np.repeat(positions, lengths) + within] == wanted
         equal = np.logical_and.reduceat(same, np.cumsum(lengths) - lengths)
         return numbers[equal], positions[equal]
+
+
+class _Index:
+    """Which patterns have a key; several may have the same."""
+
+    def __init__(self, keys: Array, numbers: Array) -> None:
+        import numpy as np
+
+        order = np.argsort(keys, kind="stable")
+        self._numbers = numbers[order]
+        self._keys, self._first, self._entries = np.unique(keys[order], return_index=True, return_counts=True)
+
+    def find(self, keys: Array) -> tuple[Array, Array]:
+        """Patterns that have one of the keys, and which key of those asked for it is."""
+        import numpy as np
+
+        if not len(self._keys) or not len(keys):
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+        nearest = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        asked = np.flatnonzero(self._keys[nearest] == keys)
+        which = nearest[asked]
+        counts = self._entries[which]
+        return self._numbers[np.repeat(self._first[which], counts) + _counting(counts)], np.repeat(asked, counts)
 
 
 class _Hashes:
@@ -320,6 +346,14 @@ def _words(patterns: Sequence[Pattern], offset: int, width: int) -> Array:
 
     parts = [pattern.bytes[offset : offset + width].ljust(WORD, b"\0") for pattern in patterns]
     return np.frombuffer(b"".join(parts), dtype="<u8")
+
+
+def _both(words: Array, following: Array) -> Array:
+    """One number for two words; others may have the same."""
+    import numpy as np
+
+    mixed: Array = words * np.uint64(_MULTIPLIER) ^ following
+    return mixed
 
 
 def _counting(counts: Array) -> Array:
