@@ -2,7 +2,8 @@
 
 A pattern of n bytes holds a window of w bytes at a position that is a multiple of n - w + 1. So windows are looked up
 only every eighth byte, or every fourth when a pattern has less than twelve: in a table of hashes that holds the first
-windows of all patterns. Around a hit the first eight bytes of a pattern are looked for, then the whole of it.
+windows of all patterns. Around a hit the first eight bytes of a pattern are looked for, or sixteen where it has so
+many, then its last eight, then the whole of it.
 """
 
 from __future__ import annotations

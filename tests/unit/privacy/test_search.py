@@ -91,6 +91,23 @@ def test_it_finds_what_looking_at_every_byte_finds() -> None:
         assert Searcher(wanted).count(long) == Searcher(wanted).count([b"".join(long)])
 
 
+def test_values_that_begin_and_end_alike_are_told_apart() -> None:
+    """Names of more than one and of more than two words of eight bytes, and values up to the last byte of a text."""
+    draw = random.Random(9)
+    names = ["jonathan", "jonathan.", "jonathan.smith-jones", "jonathan.smith-jones.of.somewhere"]
+    mails = [f"{name}{number}@example.org" for name in names for number in range(40)]
+    asked = mails[::2]
+    wanted = patterns([Needle(0, "mailbox", mail) for mail in asked])
+    searcher = Searcher(wanted)
+    for _ in range(100):
+        there = draw.choices(mails, k=draw.randint(1, 12))
+        text = b" " * draw.randint(0, 9) + ",".join(there).encode()
+        expected = Counter(asked.index(mail) for mail in there if mail in asked)
+        assert searcher.count([text]) == expected
+        ends = np.cumsum([len(mail) for mail in there])
+        assert searcher.count_column(memoryview("".join(there).encode()), np.array([0, *ends])) == expected
+
+
 @pytest.mark.parametrize("mail", ["jane.doe+x@example.org", MAIL])
 def test_nothing_is_overlooked_among_bytes_that_are_no_text(mail: str) -> None:
     """Blocks of packed bytes, of text and of both, with values of plain ASCII and beyond it."""

@@ -40,7 +40,8 @@ def register(tmp_path: Path) -> Register:
 
 
 def ask(register: Register, named: str, kind: Kind = Kind.RESTRICTION, *, approved: bool = True) -> Request:
-    asked = Asked(kind, [[named]], [[tuple(named.lower().split(":", 1))]])  # type: ignore[list-item]
+    kind_of_value, _, value = named.lower().partition(":")
+    asked = Asked(kind, [[named]], [[(kind_of_value, value)]])
     one, _ = register.receive(asked, actor="key:1", now=NOW, policy=Policy("gdpr", Calendar(), four_eyes=False))
     if not approved:
         return one
